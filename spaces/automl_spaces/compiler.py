@@ -1,0 +1,232 @@
+"""From a tree with choices to decision points, and to a function that fills the tree in.
+
+Compiling happens once per space: it walks the tree, gives every choice its id and conditions,
+and turns the tree into nested closures, so that materialising a decision record costs little
+more than making its nodes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any
+
+from automl_spaces.choices import Choice, has_choices
+from automl_spaces.errors import UserError
+from automl_spaces.points import Group, Kind, Point, Value, labels_of
+from automl_spaces.symbols import ATOMS, Symbol, clone
+
+Maker = Callable[[Sequence[Value]], Any]
+
+
+def join(prefix: str, key: str | int) -> str:
+    """The id of a place below another."""
+    if isinstance(key, int):
+        return f"{prefix}[{key}]"
+    return f"{prefix}.{key}" if prefix else key
+
+
+def id_of(choice: Choice, prefix: str) -> str:
+    """A shared name, or else the place."""
+    return choice.args.get("name") or prefix or "program"
+
+
+def slots_of(choice: Choice, id: str) -> list[str]:
+    """The ids of the scalar decisions of a choice: one, or one per slot."""
+    kind = choice.type.name
+    if kind not in ("manyof", "permutate"):
+        return [id]
+    k = choice.args["k"] if kind == "manyof" else len(choice.args["candidates"])
+    return [f"{id}[{slot}]" for slot in range(k)]
+
+
+def candidate_labels(choice: Choice) -> tuple[str, ...]:
+    """The labels of a choice's candidates."""
+    return labels_of(choice.args["candidates"], choice.args.get("labels"))
+
+
+def _point(choice: Choice, id: str) -> Point:
+    args = choice.args
+    if choice.type.name in ("floatv", "intv"):
+        kind: Kind = "float" if choice.type.name == "floatv" else "int"
+        low, high, step = args["min"], args["max"], choice.get("step")
+        cast = float if kind == "float" else int
+        return Point(
+            id, kind, min=cast(low), max=cast(high), scale=choice.get("scale"), step=step,
+            mark=choice.mark,
+        )  # fmt: skip
+    numbers = None
+    if all(isinstance(c, int | float) and not isinstance(c, bool) for c in args["candidates"]):
+        numbers = tuple(args["candidates"])
+    return Point(id, "categorical", candidate_labels(choice), numbers, mark=choice.mark)
+
+
+class Collector:
+    """Finds every decision point of a tree: what it is, and under which conditions it counts."""
+
+    def __init__(self) -> None:
+        self.points: dict[str, Point] = {}
+        self.conditions: dict[str, list[tuple[str, int] | None]] = {}
+        self.groups: list[tuple[list[str], bool, bool]] = []
+
+    def visit(
+        self, value: Any, prefix: str, condition: tuple[str, int] | None, open: tuple[str, ...] = ()
+    ) -> None:
+        """Collect below a value that stands at `prefix` and counts under `condition`."""
+        if isinstance(value, Choice):
+            self._choice(value, id_of(value, prefix), condition, open)
+        elif isinstance(value, Symbol):
+            for key, child in value.args.items():
+                self.visit(child, join(prefix, key), condition, open)
+        elif isinstance(value, dict):
+            for key, child in value.items():
+                self.visit(child, join(prefix, str(key)), condition, open)
+        elif isinstance(value, list | tuple):
+            for i, child in enumerate(value):
+                self.visit(child, join(prefix, i), condition, open)
+
+    def _choice(
+        self, choice: Choice, id: str, condition: tuple[str, int] | None, open: tuple[str, ...]
+    ) -> None:
+        if id in open:
+            raise UserError(f"the choice named {id} stands inside of itself", choice.mark)
+        slots = slots_of(choice, id)
+        for slot in slots:
+            self._occurrence(_point(choice, slot), condition)
+        if choice.type.name in ("manyof", "permutate"):
+            distinct = choice.type.name == "permutate" or choice.get("distinct")
+            group = (slots, bool(distinct), choice.args.get("sorted", False))
+            if group not in self.groups:
+                self.groups.append(group)
+        if "candidates" not in choice.args:
+            return
+        labels = candidate_labels(choice)
+        for slot in slots:
+            for i, candidate in enumerate(choice.args["candidates"]):
+                self.visit(candidate, f"{slot}({labels[i]})", (slot, i), (*open, id))
+
+    def _occurrence(self, point: Point, condition: tuple[str, int] | None) -> None:
+        known = self.points.get(point.id)
+        if known is None:
+            self.points[point.id] = point
+            self.conditions[point.id] = [condition]
+            return
+        if known.spec() != point.spec():
+            raise UserError(
+                f"the choices named {point.id} differ: {known.describe()} and {point.describe()}",
+                point.mark or known.mark,
+                hint="one name is one decision: give them the same candidates or other names",
+            )
+        if condition not in self.conditions[point.id]:
+            self.conditions[point.id].append(condition)
+
+    def finish(self) -> tuple[Point, ...]:
+        """The points with their indices, parents before children."""
+        order: list[str] = []
+        visiting: set[str] = set()
+
+        def place(id: str) -> None:
+            if id in order:
+                return
+            if id in visiting:
+                raise UserError(f"the choice {id} depends on itself", self.points[id].mark)
+            visiting.add(id)
+            for condition in self.conditions[id]:
+                if condition is not None:
+                    place(condition[0])
+            order.append(id)
+
+        for id in self.points:
+            place(id)
+        index = {id: i for i, id in enumerate(order)}
+        groups = {
+            id: Group(tuple(index[s] for s in slots), distinct, sorted_)
+            for slots, distinct, sorted_ in self.groups
+            for id in slots
+        }
+        return tuple(
+            replace(
+                self.points[id],
+                index=i,
+                conditions=()
+                if None in self.conditions[id]
+                else tuple((index[c[0]], c[1]) for c in self.conditions[id] if c is not None),
+                group=groups.get(id),
+            )
+            for i, id in enumerate(order)
+        )
+
+
+def compile_maker(value: Any, prefix: str, index: dict[str, int]) -> Maker:
+    """A function from the values of the points to a fresh, static tree."""
+    if not has_choices(value):
+        return _static(value)
+    if isinstance(value, Choice):
+        return _choice_maker(value, id_of(value, prefix), index)
+    if isinstance(value, Symbol):
+        return _node_maker(value, prefix, index)
+    if isinstance(value, dict):
+        made = {k: compile_maker(v, join(prefix, str(k)), index) for k, v in value.items()}
+        return lambda values: {k: make(values) for k, make in made.items()}
+    makers = [compile_maker(v, join(prefix, i), index) for i, v in enumerate(value)]
+    if isinstance(value, tuple):
+        return lambda values: tuple([make(values) for make in makers])
+    return lambda values: [make(values) for make in makers]
+
+
+def _static(value: Any) -> Maker:
+    if isinstance(value, ATOMS):
+        return lambda values: value
+
+    def copy(values: Sequence[Value]) -> Any:
+        new = clone(value)
+        if isinstance(new, Symbol):
+            new._placed = True
+        return new
+
+    return copy
+
+
+def _node_maker(node: Symbol, prefix: str, index: dict[str, int]) -> Maker:
+    type, mark = node.type, node.mark
+    template = {k: v if isinstance(v, ATOMS) else None
+                for k, v in node.args.items()}  # fmt: skip
+    makers = [
+        (k, compile_maker(v, join(prefix, k), index))
+        for k, v in node.args.items()
+        if not isinstance(v, ATOMS)
+    ]
+
+    def make(values: Sequence[Value]) -> Symbol:
+        args = template.copy()
+        for key, maker in makers:
+            args[key] = maker(values)
+        made = Symbol(type, args, mark)
+        made._placed = True  # the root's maker is told otherwise by `Space.materialise`
+        return made
+
+    return make
+
+
+def _choice_maker(choice: Choice, id: str, index: dict[str, int]) -> Maker:
+    slots = slots_of(choice, id)
+    if "candidates" not in choice.args:
+        number = index[id]
+        return lambda values: values[number]
+    candidates, labels = choice.args["candidates"], candidate_labels(choice)
+
+    def pick(slot: str) -> Maker:
+        place = index[slot]
+        if all(isinstance(c, ATOMS) for c in candidates):
+            constants = tuple(candidates)
+            return lambda values: constants[values[place]]  # type: ignore[index]
+        makers = [
+            compile_maker(c, f"{slot}({label})", index)
+            for c, label in zip(candidates, labels, strict=True)
+        ]
+        return lambda values: makers[values[place]](values)  # type: ignore[index]
+
+    picks = [pick(slot) for slot in slots]
+    if choice.type.name == "oneof":
+        return picks[0]
+    return lambda values: [each(values) for each in picks]
