@@ -8,7 +8,7 @@ everything: this check exists to help, not to replace a type checker.
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -44,6 +44,15 @@ _LISTS = {"list", "tuple", "Sequence", "Iterable", "Collection", "set", "frozens
 _DICTS = {"dict", "Mapping", "MutableMapping"}
 
 
+def _is_list(value: Any) -> bool:
+    """Also a set, a range or an array: only what is clearly something else is refused."""
+    return not isinstance(value, int | float | str | bytes | dict | None)
+
+
+def _is_mapping(value: Any) -> bool:
+    return isinstance(value, Mapping)
+
+
 def _name(node: ast.expr) -> str:
     return node.attr if isinstance(node, ast.Attribute) else getattr(node, "id", "")
 
@@ -67,7 +76,7 @@ def _sequence(name: str, inner: ast.expr) -> Hint:
 
     def fits(value: Any) -> bool:
         if not isinstance(value, list | tuple):
-            return False
+            return _is_list(value)
         if fixed and len(value) != len(hints):
             return False
         each = hints if fixed else hints[:1] * len(value)
@@ -95,7 +104,7 @@ def _subscript(node: ast.Subscript) -> Hint | None:
     if name in _LISTS:
         return _sequence(name, inner)
     if name in _DICTS:
-        return Hint("a mapping", lambda v: isinstance(v, dict))
+        return Hint("a mapping", _is_mapping)
     return None
 
 
@@ -112,9 +121,9 @@ def _read(node: ast.expr) -> Hint | None:
     if name in _SIMPLE:
         return Hint(name, _SIMPLE[name], frozenset([name]))
     if name in _LISTS:
-        return Hint("a list", lambda v: isinstance(v, list | tuple))
+        return Hint("a list", _is_list)
     if name in _DICTS:
-        return Hint("a mapping", lambda v: isinstance(v, dict))
+        return Hint("a mapping", _is_mapping)
     return None
 
 

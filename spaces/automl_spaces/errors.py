@@ -23,7 +23,7 @@ class Mark(NamedTuple):
     column: int = 0
 
     def __str__(self) -> str:
-        if not self.line:
+        if not self.line or self.file.startswith("--"):  # an option has no lines
             return self.file
         return f"{self.file}:{self.line}:{self.column}"
 

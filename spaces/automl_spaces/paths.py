@@ -8,6 +8,7 @@ any number of keys, none included.
 
 from __future__ import annotations
 
+import ast
 import re
 from functools import lru_cache
 
@@ -18,7 +19,7 @@ Path = tuple[str | int, ...]
 _TOKEN = re.compile(
     r"""\.?(?P<name>\*\*|\*|[A-Za-z_][\w-]*)   # a name, * or **
       | \[(?P<index>-?\d+|\*)\]                # [3] or [*]
-      | \.?\[(?P<quote>['"])(?P<key>.*?)(?P=quote)\]   # ['any key']""",
+      | \.?\[(?P<key>'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*")\]   # ['any key'], escaped as in Python""",
     re.VERBOSE,
 )
 _PLAIN = re.compile(r"[A-Za-z_][\w-]*\Z")
@@ -50,7 +51,7 @@ def parse_path(text: str, *, pattern: bool = False) -> Path:
         if position and name and text[position] != ".":
             raise PathError(f"{text!r} is not a path: a dot is missing before {name!r}")
         if key is not None:
-            keys.append(key)
+            keys.append(_unquote(key, text))
         elif name in ("*", "**"):
             keys.append(ANY_KEY if name == "*" else ANY_DEPTH)
         elif index == "*":
@@ -63,12 +64,19 @@ def parse_path(text: str, *, pattern: bool = False) -> Path:
     return tuple(keys)
 
 
+def _unquote(key: str, text: str) -> str:
+    try:
+        return str(ast.literal_eval(key))
+    except (ValueError, SyntaxError):
+        raise PathError(f"{text!r} is not a path: {key} is not a text") from None
+
+
 def format_path(path: Path) -> str:
     """Write a path as `parse_path` reads it."""
     parts: list[str] = []
     for key in path:
-        if isinstance(key, int):
-            parts.append(f"[{key}]")
+        if not isinstance(key, str):
+            parts.append(f"[{key!r}]")
         elif key is ANY_INDEX:
             parts.append("[*]")
         elif isinstance(key, Wild) or _PLAIN.match(key):

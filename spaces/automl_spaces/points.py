@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -70,7 +71,7 @@ class Point:
         if self.step is None:
             return self.min
         value = scales.grid_value(place, self.min, self.step)
-        return int(value) if self.kind == "int" else value
+        return int(value) if self.kind == "int" else min(value, self.max)
 
     def place(self, value: float) -> int:
         """Inverse of `at`, to the nearest place."""
@@ -87,7 +88,7 @@ class Point:
             return self.at(min(int(u * n), n - 1))
         # Half a step beyond each end, so that the first and last place get their share.
         low = max(self.min - self.step / 2, self.min / 2)
-        exact = scales.from_unit(u, low, self.max + self.step / 2, self.scale)
+        exact = scales.from_unit(u, low, self.at(n - 1) + self.step / 2, self.scale)
         return self.at(min(max(self.place(exact), 0), n - 1))
 
     def to_unit(self, value: float) -> float:
@@ -109,7 +110,8 @@ class Point:
             return False
         if self.step is None:
             return True
-        return abs(self.at(self.place(value)) - value) <= 1e-9 * max(1.0, abs(value))
+        exact = self.at(self.place(value))
+        return math.isclose(exact, value, rel_tol=1e-12, abs_tol=1e-6 * self.step)
 
     def describe(self) -> str:
         """What can be chosen, in a few words."""
@@ -132,13 +134,18 @@ class Point:
     def read(self, shown: Any) -> int | float | None:
         """Inverse of `show`; None when nothing here is called so."""
         if self.kind == "categorical":
-            if self.numbers is not None and isinstance(shown, int | float):
+            if isinstance(shown, bool) or not isinstance(shown, int | float | str):
+                shown = label_of(shown)
+            if self.numbers is not None and not isinstance(shown, str):
                 return self.numbers.index(shown) if shown in self.numbers else None
             text = shown if isinstance(shown, str) else label_of(shown)
             return self.labels.index(text) if text in self.labels else None
-        if self.kind == "float" and isinstance(shown, int) and not isinstance(shown, bool):
-            shown = float(shown)
-        return shown if self.fits(shown) else None
+        if not self.fits(shown):
+            return None
+        if self.step is not None:
+            return self.at(self.place(shown))
+        number: float = shown
+        return float(number) if self.kind == "float" else number
 
     def spec(self) -> list[Any]:
         """What the point is, as data: equal specs decode each other's records."""

@@ -15,7 +15,9 @@ SCALES: Final = ("linear", "log", "reverse_log")
 
 
 def from_unit(u: float, low: float, high: float, scale: str) -> float:
-    """The number at a position u in [0, 1]; never outside of [low, high]."""
+    """The number at a position u in [0, 1]; never outside of [low, high], at its ends exact."""
+    if u <= 0.0 or u >= 1.0:
+        return low if u <= 0.0 else high
     if scale == "linear":
         value = low + u * (high - low)
     elif scale == "log":
@@ -38,9 +40,14 @@ def to_unit(value: float, low: float, high: float, scale: str) -> float:
 
 def grid_size(low: float, high: float, step: float) -> int:
     """How many numbers low, low + step, ... there are up to high."""
+    if isinstance(step, int) and isinstance(low, int) and isinstance(high, int):
+        return (high - low) // step + 1
     return math.floor((high - low) / step + 1e-9) + 1
 
 
 def grid_value(index: int, low: float, step: float) -> float:
     """The number at a place of the grid, without the dust of binary fractions."""
-    return round(low + index * step, 12)
+    value = low + index * step
+    if isinstance(value, int) or index == 0:
+        return value
+    return round(value, 12 - math.floor(math.log10(step)))

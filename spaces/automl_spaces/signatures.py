@@ -13,6 +13,7 @@ import textwrap
 from typing import Any, Final, NamedTuple
 
 from automl_spaces.annotations import Hint, read_hint
+from automl_spaces.errors import UserError
 
 
 class _Opaque:
@@ -27,12 +28,16 @@ OPAQUE: Final = _Opaque()
 
 
 class Param(NamedTuple):
-    """One parameter: its name, its default (`REQUIRED`, `OPAQUE` or a literal), its type hint."""
+    """One parameter: its name, its default (`REQUIRED`, `OPAQUE` or a literal), its type hint.
+
+    `positional` and `by_name` say how the callable takes it; in a tree it always has its name.
+    """
 
     name: str
     default: Any = REQUIRED
     hint: Hint | None = None
     positional: bool = True
+    by_name: bool = True
 
 
 class Signature:
@@ -42,9 +47,10 @@ class Signature:
         params: by name, in order.
         var_positional: name of `*args`, or None.
         var_keyword: whether `**kwargs` takes any further name.
+        in_order: the parameters that a call must give by position, if it gives them.
     """
 
-    __slots__ = ("params", "required", "var_keyword", "var_positional")
+    __slots__ = ("in_order", "params", "required", "var_keyword", "var_positional")
 
     def __init__(
         self, params: list[Param], *, var_positional: str | None = None, var_keyword: bool = False
@@ -53,12 +59,29 @@ class Signature:
         self.required = [p.name for p in params if p.default is REQUIRED]
         self.var_positional = var_positional
         self.var_keyword = var_keyword
+        before_rest = var_positional is not None
+        self.in_order = [p for p in params if p.positional and (before_rest or not p.by_name)]
+
+    def arrange(self, args: dict[str, Any]) -> list[Any]:
+        """Take out of `args` what must be given by position, in order; defaults fill gaps.
+
+        Raises:
+            UserError: a gap whose default is not a literal.
+        """
+        rest = args.pop(self.var_positional, ()) if self.var_positional else ()
+        ordered = [p for p in self.in_order if not p.by_name or rest]
+        last = max((i for i, p in enumerate(ordered) if rest or p.name in args), default=-1)
+        placed = [args.pop(p.name, p.default) for p in ordered[: last + 1]]
+        for param, value in zip(ordered, placed, strict=False):
+            if value is REQUIRED or value is OPAQUE:
+                raise UserError(f"{param.name} must be given, because what follows it is")
+        return [*placed, *rest]
 
     def __repr__(self) -> str:
         return f"Signature({', '.join(self.params)})"
 
 
-ANYTHING: Final = Signature([], var_keyword=True)
+ANYTHING: Final = Signature([], var_positional="args", var_keyword=True)
 
 
 def _literal(node: ast.expr) -> Any:
@@ -72,7 +95,12 @@ def _from_arguments(args: ast.arguments, *, skip_first: bool) -> Signature:
     positional = args.posonlyargs + args.args
     missing = [REQUIRED] * (len(positional) - len(args.defaults))
     pairs = list(zip(positional, missing + [_literal(d) for d in args.defaults], strict=True))
-    params = [Param(a.arg, d, _hint(a)) for a, d in pairs[skip_first:]]
+    named = len(args.posonlyargs)
+    params = [
+        Param(a.arg, d, _hint(a), by_name=i >= named)
+        for i, (a, d) in enumerate(pairs)
+        if i >= skip_first
+    ]
     for a, default in zip(args.kwonlyargs, args.kw_defaults, strict=True):
         value = REQUIRED if default is None else _literal(default)
         params.append(Param(a.arg, value, _hint(a), positional=False))
@@ -131,7 +159,10 @@ def from_source(text: str, name: str) -> Signature | None:
     None when the text does not tell: the constructor is inherited, generated or aliased.
     """
     lines = text.splitlines()
-    found = re.search(rf"^(class|(?:async )?def) {re.escape(name)}\b", text, re.MULTILINE)
+    definition = rf"^(class|(?:async )?def) {re.escape(name)}\b"
+    found = None
+    for found in re.finditer(definition, text, re.MULTILINE):  # noqa: B007 - the last one counts
+        pass
     if found is None:
         return None
     start = text.count("\n", 0, found.start())
@@ -140,11 +171,14 @@ def from_source(text: str, name: str) -> Signature | None:
         return _from_arguments(node.args, skip_first=False) if node else None
     end = start + 1
     while end < len(lines) and (not lines[end].strip() or lines[end][0] in " \t)#"):
-        if re.match(r"\s+def __init__\(", lines[end]):
+        if re.match(r"(?: {4}|\t)def __init__\(", lines[end]):
             node = _header(lines, end)
             return _from_arguments(node.args, skip_first=True) if node else None
         end += 1
-    decorators = "\n".join(lines[max(0, start - 3) : start])
+    top = start
+    while top and lines[top - 1][:1] in ("@", " ", "\t", ")"):
+        top -= 1
+    decorators = "\n".join(lines[top:start])
     if re.search(r"^@(dataclasses\.)?dataclass\b", decorators, re.MULTILINE):
         return _dataclass_fields("\n".join(lines[start:end]))
     return None
@@ -171,7 +205,6 @@ def from_callable(target: Any) -> Signature:
             text = p.annotation if isinstance(p.annotation, str) else ""
             if p.annotation is not p.empty and not text:
                 text = inspect.formatannotation(p.annotation)
-            params.append(
-                Param(p.name, default, read_hint(text), positional=p.kind is not p.KEYWORD_ONLY)
-            )
+            positional, by_name = p.kind is not p.KEYWORD_ONLY, p.kind is not p.POSITIONAL_ONLY
+            params.append(Param(p.name, default, read_hint(text), positional, by_name))
     return Signature(params, var_positional=var_positional, var_keyword=var_keyword)

@@ -40,7 +40,9 @@ class SymbolType:
         source: path of the module's text, for reading the signature without importing.
     """
 
-    __slots__ = ("_is_class", "_signature", "_target", "module", "name", "qualname", "source")
+    __slots__ = (
+        "_is_class", "_signature", "_target", "home", "module", "name", "qualname", "source",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -56,6 +58,11 @@ class SymbolType:
         self.name, self.module, self.qualname = name, module, qualname
         self.source, self._target, self._signature = source, target, signature
         self._is_class = is_class
+        # Where the callable was defined: the same for every module that hands it on.
+        self.home = (
+            getattr(target, "__module__", None) or module,
+            getattr(target, "__qualname__", qualname),
+        )
 
     @property
     def target(self) -> Callable[..., Any]:
@@ -159,8 +166,7 @@ class SymbolType:
     def made(self, value: object) -> bool:
         """Whether a value is a node of this type."""
         return isinstance(value, Symbol) and (
-            value.type is self
-            or (value.type.module, value.type.qualname) == (self.module, self.qualname)
+            value._type is self or value._type.home == self.home
         )
 
     def __instancecheck__(self, instance: object) -> bool:
@@ -181,8 +187,11 @@ class SymbolType:
     def __repr__(self) -> str:
         return f"<symbol {self.name}>"
 
+    def __deepcopy__(self, memo: dict[int, Any]) -> SymbolType:
+        return self
+
     def __reduce__(self) -> Any:
-        return (SymbolType, (self.name, self.module, self.qualname))
+        return SymbolType, (self.name, self.module, self.qualname), (None, {"home": self.home})
 
 
 class Symbol:
@@ -302,11 +311,11 @@ class Symbol:
             UserError: when a choice below is still open.
         """
         args = {k: build(v) for k, v in self._args.items()} | extra
-        rest = self._type.signature.var_positional
-        if rest is None or rest not in args:
+        signature = self._type.signature
+        if not signature.in_order and not signature.var_positional:
             return self._type.target(**args)
-        first = [args.pop(p.name) for p in self._type.signature.params.values() if p.name in args]
-        return self._type.target(*first, *args.pop(rest), **args)
+        try:
+            return self._type.target(*signature.arrange(args), **args)
 
     def instance(self) -> Any:
         """The built object, made once and kept until something below it is edited."""
@@ -332,6 +341,11 @@ class Symbol:
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Symbol:
         return self.clone()
+
+    def __reduce__(self) -> Any:
+        # Neither the built object nor the count of edits means anything in another process.
+        made = (self._type, self._args, self._mark)
+        return self.__class__, made, (None, {"_placed": self._placed})
 
 
 def _newest_edit(value: Any) -> int:
@@ -378,7 +392,7 @@ def clone(value: Any) -> Any:
         for item in items:
             if isinstance(item, Symbol):
                 item._placed = True
-        return items if kind is list else tuple(items)
+        return tuple(items) if isinstance(value, tuple) else items
     if isinstance(value, dict):
         copied = {k: clone(v) for k, v in value.items()}
         for item in copied.values():
@@ -407,12 +421,15 @@ def misfit(hint: Hint, value: Any) -> str:
     """How a value that may be symbolic fails a type hint; empty when it fits."""
     if isinstance(value, Symbol):
         return value._misfit(hint)
-    inside: Any = ()
-    if isinstance(value, list | tuple | dict):
-        inside = value.values() if isinstance(value, dict) else value
-    if any(isinstance(v, Symbol) for v in inside):
+    if hint.fits(value) or (isinstance(value, list | tuple | dict) and _symbolic(value)):
         return ""  # what the elements build into is not known before they are built
-    return "" if hint.fits(value) else f"{type(value).__name__} {value!r}"
+    return f"{type(value).__name__} {value!r}"
+
+
+def _symbolic(value: Any) -> bool:
+    if isinstance(value, list | tuple | dict):
+        return any(map(_symbolic, value.values() if isinstance(value, dict) else value))
+    return isinstance(value, Symbol)
 
 
 def lookup(root: Any, path: Path) -> Any:

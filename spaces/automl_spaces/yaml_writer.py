@@ -31,7 +31,8 @@ def to_node(value: Any) -> Node:
         return _symbol(value)
     if isinstance(value, dict):
         pairs = [(to_node(k), to_node(v)) for k, v in value.items()]
-        return MappingNode(STANDARD + "map", pairs, flow_style=not pairs)
+        flow = all(isinstance(v, ATOMS) for v in value.values()) and _short(value)
+        return MappingNode(STANDARD + "map", pairs, flow_style=flow)
     if isinstance(value, list | tuple):
         items = [to_node(v) for v in value]
         flow = all(isinstance(v, ATOMS) for v in value) or _short(value)
@@ -89,7 +90,10 @@ def dump(value: Any) -> str:
     stream = io.StringIO()
     writer = _Writer(stream)
     writer.open()
-    writer.serialize(to_node(value))
+    node = to_node(value)
+    if isinstance(node, MappingNode) and node.value:
+        node.flow_style = False  # the outermost mapping is a document: one key a line
+    writer.serialize(node)
     writer.close()
     text = stream.getvalue()
     return text[: -len("...\n")] if text.endswith("\n...\n") else text

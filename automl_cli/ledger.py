@@ -1,0 +1,295 @@
+"""The ledger: one SQLite file that is the truth about every study.
+
+The driver is its only writer. A proposal is recorded before its trial is dispatched, a result
+before the algorithm or anybody else hears of it. Every write is one autocommit statement in WAL
+mode, so a kill at any moment leaves each event either recorded or not, never half.
+
+With `synchronous = NORMAL` nothing is synced per trial: a killed process loses nothing, a power
+cut may lose the last seconds but leaves the file intact. `durable=True` syncs every write.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import sqlite3
+import time
+import uuid
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+from automl_cli.ledger_schema import ReportRow, StudyRow, TrialRow, connect, explain
+from automl_spaces.errors import UserError
+
+Row = TypeVar("Row")
+
+_TRIAL_COLUMNS = ", ".join(f'"{name}"' for name in TrialRow._fields)
+_PROPOSE = """
+INSERT INTO trials
+    (study, id, state, attempt, decisions, costs, rejected, proposed, metrics, reason)
+VALUES (?, ?, 'running', 1, ?, ?, ?, ?, '{}', '')
+"""
+_FINISH = """
+UPDATE trials SET state = ?, metrics = ?, reason = ?, finished = ?, "order" = 1 + (
+    SELECT coalesce(max("order"), 0) FROM trials WHERE study = ? AND "order" IS NOT NULL)
+WHERE study = ? AND id = ? AND state = 'running' AND attempt = ?
+"""
+_RETRY = """
+UPDATE trials SET attempt = attempt + 1
+WHERE study = ? AND id = ? AND state = 'running' AND attempt = ?
+"""
+_LATEST = "SELECT max(max(proposed), coalesce(max(finished), 0)) FROM trials WHERE study = ?"
+
+
+class StudyBusy(UserError):  # noqa: N818 - a state of affairs, named as such
+    """Another process drives the study."""
+
+
+class Ledger:
+    """Studies, trials and reports in one file.
+
+    Args:
+        path: the file; its folder is made when needed.
+        read_only: look, never write: for reports, and while somebody else drives.
+        durable: sync every write to the disk.
+
+    Raises:
+        UserError: here and in every method, when the file cannot be used: it is no ledger, it is
+            read-only, the disk is full. What was recorded before stays readable.
+    """
+
+    def __init__(self, path: Path, *, read_only: bool = False, durable: bool = False) -> None:
+        self.path = path
+        self._db = connect(path, read_only=read_only)
+        self._latest = 0.0
+        if not read_only:
+            self._run(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
+
+    # Studies
+
+    def create_study(
+        self,
+        name: str,
+        *,
+        recipe: str,
+        space: str,
+        space_hash: str,
+        program_hash: str,
+        algorithm: str,
+        options: str,
+        objectives: str,
+        seed: int,
+        environment: str,
+    ) -> StudyRow:
+        """A new study in state `running`, with a `uid` of its own.
+
+        Raises:
+            UserError: when the name is taken.
+        """
+        values = (
+            *(name, uuid.uuid4().hex, time.time(), recipe, space, space_hash, program_hash),
+            *(algorithm, options, objectives, seed, environment, "running"),
+        )
+        columns = StudyRow._fields[1:]
+        places = ", ".join("?" * len(columns))
+        try:
+            self._db.execute(
+                f"INSERT INTO studies ({', '.join(columns)}) VALUES ({places})",  # noqa: S608
+                values,
+            )
+        except sqlite3.IntegrityError:
+            raise UserError(f"{self.path} has a study {name} already") from None
+        except sqlite3.Error as error:
+            raise explain(self.path, error) from error
+        study = self.study(name)
+        assert study is not None
+        return study
+
+    def study(self, name: str) -> StudyRow | None:
+        """The study of that name."""
+        found = self._read(StudyRow._make, "SELECT * FROM studies WHERE name = ?", (name,))
+        return found[0] if found else None
+
+    def studies(self) -> list[StudyRow]:
+        """All studies, oldest first."""
+        return self._read(StudyRow._make, "SELECT * FROM studies ORDER BY id")
+
+    def set_study_state(self, study_id: int, state: str) -> None:
+        """Note that a study is `running`, `completed`, `interrupted` or `failed`."""
+        self._run("UPDATE studies SET state = ? WHERE id = ?", (state, study_id))
+
+    @contextlib.contextmanager
+    def lock(self, study_id: int) -> Iterator[None]:
+        """Be the only driver of a study.
+
+        The operating system holds the lock, on a side file that names the holder: it goes away
+        with the process however that dies.
+
+        Raises:
+            StudyBusy: when another process holds it.
+        """
+        path = self.path.with_name(f"{self.path.name}.{study_id}.lock")
+        with _open_lock(path) as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                holder = os.pread(file, 32, 0).decode(errors="replace").strip()
+                raise StudyBusy(
+                    f"process {holder or 'unknown'} is running this study",
+                    hint="wait for it, or stop it, or give this run another name with --study",
+                ) from None
+            os.ftruncate(file, 0)
+            os.pwrite(file, f"{os.getpid()}\n".encode(), 0)
+            self._latest = self._read(lambda row: row[0] or 0.0, _LATEST, (study_id,))[0]
+            try:
+                yield
+            finally:
+                # Said explicitly, because a child forked meanwhile holds the same open file.
+                fcntl.flock(file, fcntl.LOCK_UN)
+
+    # Trials
+
+    def propose(
+        self,
+        study_id: int,
+        trial_id: int,
+        decisions_json: str,
+        costs_json: str = "{}",
+        rejected: int = 0,
+    ) -> None:
+        """Record a proposal: state `running`, attempt 1.
+
+        Args:
+            costs_json: metrics known before the trial is run, such as MAdds.
+            rejected: how many proposals were turned down before this one.
+        """
+        now = self._now()
+        self._run(_PROPOSE, (study_id, trial_id, decisions_json, costs_json, rejected, now))
+
+    def retry(self, study_id: int, trial_id: int, attempt: int) -> int:
+        """Give up an attempt that was lost, and return the number of the next one.
+
+        Raises:
+            UserError: when that attempt is not the one that is running.
+        """
+        if not self._run(_RETRY, (study_id, trial_id, attempt)):
+            raise UserError(f"trial {trial_id}: attempt {attempt} is not running")
+        return attempt + 1
+
+    def finish(
+        self,
+        study_id: int,
+        trial_id: int,
+        attempt: int,
+        state: str,
+        metrics_json: str = "{}",
+        reason: str = "",
+    ) -> bool:
+        """Record how an attempt ended, and give the trial its place in the finishing order.
+
+        Returns:
+            False, with nothing written, when this attempt is not running (any more): a result
+            that comes late, or comes twice.
+        """
+        now = self._now()
+        values = (state, metrics_json, reason, now, study_id, study_id, trial_id, attempt)
+        return self._run(_FINISH, values) == 1
+
+    def report(
+        self, study_id: int, trial_id: int, attempt: int, step: int, metrics_json: str
+    ) -> None:
+        """Record intermediate metrics. A step may be reported more than once."""
+        self._run(
+            "INSERT INTO reports VALUES (?, ?, ?, ?, ?, ?)",
+            (study_id, trial_id, attempt, step, metrics_json, time.time()),
+        )
+
+    def trials(
+        self, study_id: int, *, after_order: int = 0, state: str | None = None
+    ) -> list[TrialRow]:
+        """Trials of a study: the finished ones in finishing order, then the running ones by id.
+
+        Args:
+            after_order: when not 0, only those that finished after that place.
+            state: only those in that state.
+        """
+        where, values = "study = ?", [study_id]
+        if after_order:
+            where, values = f'{where} AND "order" > ?', [*values, after_order]
+        return self._trials(where, [*values, state] if state else values, by_state=bool(state))
+
+    def trial(self, study_id: int, trial_id: int) -> TrialRow | None:
+        """One trial."""
+        found = self._trials("study = ? AND id = ?", (study_id, trial_id))
+        return found[0] if found else None
+
+    def changed_since(self, study_id: int, order: int) -> list[TrialRow]:
+        """Trials that finished after a place in the finishing order: what a projection follows."""
+        return self._trials('study = ? AND "order" > ?', (study_id, order))
+
+    def reports(self, study_id: int, trial_id: int) -> list[ReportRow]:
+        """What the attempts at a trial reported, in the order of reporting."""
+        return self._read(
+            ReportRow._make,
+            "SELECT attempt, step, metrics, time FROM reports"
+            " WHERE study = ? AND trial = ? ORDER BY rowid",
+            (study_id, trial_id),
+        )
+
+    def close(self) -> None:
+        """Close the file; the WAL is folded into it. Closing twice is fine."""
+        self._db.close()
+
+    def __enter__(self) -> Ledger:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _now(self) -> float:
+        """Seconds since 1970, and strictly later than every event before.
+
+        Clocks stand still and step back; a resumed run replays proposals and results in the
+        order of their times, so that these must tell.
+        """
+        self._latest = max(time.time(), self._latest + 1e-6)
+        return self._latest
+
+    def _trials(
+        self, where: str, values: Sequence[Any], *, by_state: bool = False
+    ) -> list[TrialRow]:
+        condition = f"{where} AND state = ?" if by_state else where
+        return self._read(
+            TrialRow._make,
+            f"SELECT {_TRIAL_COLUMNS} FROM trials WHERE {condition}"  # noqa: S608
+            ' ORDER BY "order" IS NULL, "order", id',
+            values,
+        )
+
+    def _run(self, statement: str, values: Sequence[Any] = ()) -> int:
+        try:
+            return self._db.execute(statement, values).rowcount
+        except sqlite3.Error as error:
+            raise explain(self.path, error) from error
+
+    def _read(
+        self, make: Callable[[Any], Row], statement: str, values: Sequence[Any] = ()
+    ) -> list[Row]:
+        try:
+            return [make(row) for row in self._db.execute(statement, values)]
+        except sqlite3.Error as error:
+            raise explain(self.path, error) from error
+
+
+@contextlib.contextmanager
+def _open_lock(path: Path) -> Iterator[int]:
+    try:
+        file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    except OSError as error:
+        raise explain(path, error) from error
+    try:
+        yield file
+    finally:
+        os.close(file)

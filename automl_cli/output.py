@@ -1,0 +1,135 @@
+"""What a run leaves to read: the line above it, the final table, the lines to type next.
+
+Talk goes to the standard error stream, results to standard output.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+
+from automl_cli.display import say
+from automl_cli.formats import decisions_text, duration, number, size
+from automl_cli.progress import Finished, Progress
+
+if TYPE_CHECKING:
+    from automl_cli.ledger import Ledger
+    from automl_cli.ledger_schema import StudyRow
+    from automl_cli.recipe import Recipe
+    from automl_spaces.objective import Objective
+    from automl_spaces.space import Space
+
+_SHOWN_TRIALS: Final = 5
+_SHOWN_FAILURES: Final = 3
+
+
+def announce(recipe: Recipe, space: Space, study: StudyRow, *, quiet: bool) -> None:
+    """The line above a run: what is searched, how, and for how long."""
+    if quiet:
+        return
+    what = (
+        f"{len(space.points)} decision points, {size(space)}"
+        if space.points
+        else "a static program: one training"
+    )
+    goal = ", ".join(f"{o.direction} {o.metric}" for o in recipe.objectives)
+    say(click.style(study.name, bold=True) + f": {what}; {recipe.algorithm}; {goal}")
+
+
+def best_rows(ledger: Ledger, study: StudyRow, objectives: list[Objective]) -> list[Finished]:
+    """Completed trials, the best by the first objective first."""
+    first = objectives[0]
+    rows = [
+        Finished(r.id, r.state, r.decisions, json.loads(r.metrics), r.reason)
+        for r in ledger.trials(study.id, state="completed")
+    ]
+    rows = [r for r in rows if first.metric in r.metrics]
+    return sorted(rows, key=lambda r: -first.reward(r.metrics[first.metric]))
+
+
+def trial_table(trials: list[Finished], objectives: list[Objective], title: str) -> Any:
+    """A table of trials: objectives first, then their other metrics, then the decisions."""
+    from rich.table import Table
+
+    table = Table(title=title, title_justify="left", title_style="bold", header_style="bold",
+                  box=None, padding=(0, 2, 0, 0))  # fmt: skip
+    goals = [o.metric for o in objectives]
+    others = [m for t in trials[:1] for m in t.metrics if m not in goals][:6]
+    table.add_column("trial", justify="right")
+    for name in goals + others:
+        table.add_column(name, justify="right", style="green" if name in goals else "")
+    if any(t.decisions != "{}" for t in trials):
+        table.add_column("decisions", overflow="ellipsis", no_wrap=True)
+    for t in trials:
+        cells = [_cell(m, t.metrics) for m in goals + others]
+        extra = [decisions_text(t.decisions, 200)] if t.decisions != "{}" else []
+        table.add_row(str(t.id), *cells, *extra)
+    return table
+
+
+def _cell(name: str, metrics: dict[str, float]) -> str:
+    if name not in metrics:
+        return "-"
+    return duration(metrics[name]) if name == "seconds" else number(metrics[name])
+
+
+def closing(
+    ledger: Ledger,
+    study: StudyRow,
+    recipe: Recipe,
+    progress: Progress,
+    stopped_by: str,
+    state: str,
+    note: str | None,
+    resume_line: str,
+) -> None:
+    """The end of a run: how it ended, the best trials, and the lines to type next."""
+    from rich.console import Console
+
+    best = best_rows(ledger, study, recipe.objectives)
+    if best:
+        title = f"{study.name}: the best of {progress.finished} trials"
+        table = trial_table(best[:_SHOWN_TRIALS], recipe.objectives, title)
+        Console().print(table)
+    counts = ", ".join(f"{n} {s}" for s, n in progress.counts.items() if n) or "no trial finished"
+    endings = {
+        "exhausted": "nothing is left to propose",
+        "seconds": "the time is used up",
+        "failures": "too many trials failed",
+        "trials": "",
+        "": "",
+    }
+    how = "interrupted" if state == "interrupted" else endings[stopped_by]
+    elapsed = duration(time.monotonic() - progress.started)
+    say(f"{counts} in {elapsed}" + (f"; {how}" if how else ""))
+    if state == "failed":
+        reasons = dict.fromkeys(
+            r.reason.partition("\n")[0] for r in ledger.trials(study.id, state="failed")
+        )
+        for reason in list(reasons)[:_SHOWN_FAILURES]:
+            say(f"  failed: {reason}")
+    if note:
+        say(note)
+    if state == "interrupted":
+        say(click.style("resume: ", bold=True) + resume_line)
+    elif best:
+        say(click.style("next: ", bold=True) + f"automl best {study.name}   automl ui")
+
+
+def summary(ledger: Ledger, study: StudyRow, progress: Progress, state: str) -> None:
+    """The end of a run as JSON on standard output."""
+    best = progress.best
+    data = {
+        "study": study.name,
+        "state": state,
+        "counts": progress.counts,
+        "rejected": progress.rejected,
+        "seconds": round(time.monotonic() - progress.started, 3),
+        "best": None
+        if best is None
+        else {"trial": best.id, "metrics": best.metrics, "decisions": json.loads(best.decisions)},
+    }
+    click.echo(json.dumps(data))

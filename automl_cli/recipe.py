@@ -1,0 +1,123 @@
+"""A recipe: program, space, objective, algorithm, and how to run. The four stay independent."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from automl_cli import recipe_files as files
+from automl_cli.shipped import register_shipped
+from automl_spaces.errors import Mark
+from automl_spaces.objective import Objective
+from automl_spaces.symbols import Symbol
+
+
+@dataclass
+class Recipe:
+    """A recipe with every key read and checked against the others.
+
+    Attributes:
+        program: the static child program.
+        template: the program with the choices of the space in it.
+        constraints: per cost name, the lowest and highest value accepted.
+        marks: where each key was written.
+    """
+
+    name: str
+    path: Path
+    files: list[Path]
+    program: Symbol
+    template: Symbol
+    overlays: list[Path]
+    objectives: list[Objective]
+    algorithm: str
+    options: dict[str, Any]
+    budget: dict[str, Any]
+    run: dict[str, Any]
+    tracking: dict[str, Any]
+    imports: tuple[str, ...] = ()
+    costs: tuple[str, ...] = ()
+    constraints: dict[str, tuple[float, float]] = field(default_factory=dict)
+    baseline: bool = True
+    unique: bool = True
+    seed: int = 0
+    doc: str = ""
+    marks: dict[str, Mark] = field(default_factory=dict)
+
+    def as_data(self, program: Any = None) -> dict[str, Any]:
+        """The recipe as one self-contained mapping: no `extends`, the choices in the program.
+
+        Args:
+            program: another program in its place, a static one for example; the keys of a
+                search are then left out.
+        """
+        objectives = [{o.direction: o.metric} for o in self.objectives]
+        data: dict[str, Any] = {"name": self.name}
+        if self.imports:
+            data["imports"] = list(self.imports)
+        data["program"] = self.template if program is None else program
+        data["objective"] = objectives[0] if len(objectives) == 1 else objectives
+        if self.costs:
+            data["costs"] = list(self.costs)
+        if program is None:
+            data["algorithm"] = {"name": self.algorithm, **self.options}
+            data["budget"] = _given(self.budget)
+            if self.constraints:
+                data["constraints"] = {k: _bounds(v) for k, v in self.constraints.items()}
+            data |= {"baseline": self.baseline, "unique": self.unique}
+        data["seed"] = self.seed
+        data["run"] = _given(self.run)
+        return data
+
+
+def _given(section: dict[str, Any]) -> dict[str, Any]:
+    return {k: v for k, v in section.items() if v is not None}
+
+
+def _bounds(pair: tuple[float, float]) -> dict[str, float]:
+    named = {"min": pair[0], "max": pair[1]}
+    return {k: v for k, v in named.items() if abs(v) != float("inf")}
+
+
+def load_recipe(
+    name: str,
+    *,
+    algorithm: str | None = None,
+    space: Sequence[str] = (),
+    settings: Sequence[str] = (),
+    path: Path | None = None,
+) -> Recipe:
+    """Find, read and check a recipe, with the changes that the command line makes to it.
+
+    Raises:
+        UserError: every mistake found.
+    """
+    register_shipped()
+    path = path or files.find(name, [Path.cwd()], "recipe")
+    open_import_folders(path)
+    loaded = files.load(path)
+    root = loaded.node
+    if algorithm is not None:
+        files.put(root, "algorithm", files.value_node(algorithm, f"--algorithm {algorithm}"))
+    if space:
+        files.set_space(root, space)
+    for assignment in settings:
+        files.set_path(root, assignment)
+    from automl_cli.recipe_reader import RecipeReader
+
+    return RecipeReader(loaded).read()
+
+
+def import_folders(path: Path) -> tuple[str, ...]:
+    """Where the modules under `imports:` are found besides the installed ones."""
+    return tuple(dict.fromkeys((str(path.parent), str(Path.cwd()))))
+
+
+def open_import_folders(path: Path) -> None:
+    """Make the modules beside a recipe importable."""
+    for folder in import_folders(path):
+        if folder not in sys.path:
+            sys.path.insert(0, folder)

@@ -1,0 +1,283 @@
+"""The search loop: propose, record, dispatch, record, feed back.
+
+Every event is in the ledger before anything acts on it. So whatever is killed, and when, the
+next run replays the ledger and goes on: what had finished is neither lost nor run again, what
+was in flight is run again under the same id.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+import traceback
+from collections import deque
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+from automl_algorithms.contract import Exhausted, Observation
+from automl_algorithms.proposer import Proposer
+from automl_cli.executors import Executor
+from automl_cli.ledger import Ledger
+from automl_cli.ledger_schema import StudyRow, TrialRow
+from automl_cli.progress import Finished, Progress
+from automl_cli.trials import Report, TrialRequest, TrialResult
+from automl_spaces.decisions import Decisions
+from automl_spaces.errors import AutomlError, UserError
+from automl_spaces.space import Space
+
+HOPELESS = 10  # failed trials without a single completed one, after which a search gives up
+_DUMPS = json.JSONEncoder(separators=(",", ":")).encode
+
+Listener = Callable[[Finished, bool], None]
+"""Hears of each finished trial, and whether it is the best so far."""
+
+
+class Limits(NamedTuple):
+    """When a search ends: trials in all, seconds of this run, attempts and failures allowed."""
+
+    trials: int | None = None
+    seconds: float | None = None
+    retries: int = 2
+    max_failed: int | None = None
+
+
+class _Flight(NamedTuple):
+    decisions: Decisions
+    program: Any
+    attempt: int
+    costs: dict[str, float]
+
+
+class Runner:
+    """Runs a study to the end of its budget.
+
+    Args:
+        study: its row in the ledger; the caller holds its lock.
+        costs: what to compute of each program before it runs, by name.
+        folder: below it each trial finds a folder of its own.
+    """
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        study: StudyRow,
+        space: Space,
+        proposer: Proposer,
+        executor: Executor,
+        progress: Progress,
+        *,
+        limits: Limits,
+        folder: Path,
+        costs: Mapping[str, Callable[[Any], float]] | None = None,
+        listener: Listener | None = None,
+    ) -> None:
+        self.ledger, self.study, self.space = ledger, study, space
+        self.proposer, self.executor, self.progress = proposer, executor, progress
+        self.limits, self.folder, self.costs = limits, folder, costs or {}
+        self.listener = listener
+        self.stopped_by: Literal["", "trials", "seconds", "exhausted", "failures"] = ""
+        self._flights: dict[int, _Flight] = {}
+        self._again: deque[int] = deque()  # trials whose next attempt is due
+        self._next_id = 0
+
+    def run(self) -> None:
+        """Search until the budget is used up or nothing is left to propose.
+
+        Raises:
+            AutomlError: when the algorithm fails; everything recorded stays.
+        """
+        self._replay(self.ledger.trials(self.study.id))
+        self.progress.started = time.monotonic()
+        while True:
+            self._fill()
+            if not self._flights:
+                break
+            for event in self.executor.completed(None):
+                if isinstance(event, Report):
+                    self._report(event)
+                else:
+                    self._result(event)
+
+    # Before -------------------------------------------------------------------------------------
+
+    def _replay(self, rows: list[TrialRow]) -> None:
+        """Bring proposer and progress to where the ledger says the search stands."""
+        events: list[tuple[float, TrialRow, bool]] = []
+        for row in rows:
+            events.append((row.proposed, row, False))
+            if row.finished is not None:
+                events.append((row.finished, row, True))
+        decoded: dict[int, Decisions] = {}
+        for _, row, over in sorted(events, key=lambda e: e[0]):
+            if over:
+                metrics = json.loads(row.metrics)
+                self._feedback(row.id, decoded[row.id], row.state, metrics)
+                finished = Finished(row.id, row.state, row.decisions, metrics, row.reason)
+                self.progress.take(finished, live=False)
+            else:
+                decoded[row.id] = self._decode(row)
+                self.proposer.restore(row.id, decoded[row.id])
+        for row in rows:
+            self._next_id = max(self._next_id, row.id + 1)
+            if row.finished is None:  # it was in flight when the driver went away
+                attempt = self.ledger.retry(self.study.id, row.id, row.attempt)
+                program = self.space.materialise(decoded[row.id])
+                costs = json.loads(row.costs)
+                self._flights[row.id] = _Flight(decoded[row.id], program, attempt, costs)
+                self._again.append(row.id)
+
+    def _decode(self, row: TrialRow) -> Decisions:
+        try:
+            return self.space.decode(row.decisions)
+        except UserError as error:
+            reasons = "; ".join(str(p) for p in error.problems)
+            raise UserError(
+                f"trial {row.id} of {self.study.name} does not fit the space any more: {reasons}",
+                hint="--new starts another study",
+            ) from None
+
+    # Dispatch -----------------------------------------------------------------------------------
+
+    def _fill(self) -> None:
+        """Keep every slot busy while the budget lasts."""
+        while self._again and self._active() < self.executor.slots:
+            self._submit(self._again.popleft())
+        while self._active() < self.executor.slots and self._may_start():
+            trial_id = self._next_id
+            try:
+                proposal = self.proposer.next(trial_id)
+            except Exhausted:
+                self.stopped_by = "exhausted"
+                return
+            except AutomlError:
+                raise
+            except Exception as error:
+                raise self._broken("propose", error) from error
+            costs = self._costs_of(proposal.program)
+            record = proposal.decisions.to_json()
+            self.ledger.propose(
+                self.study.id, trial_id, record, _DUMPS(costs) if costs else "{}", proposal.rejected
+            )
+            self._next_id += 1
+            self.progress.rejected += proposal.rejected
+            self._flights[trial_id] = _Flight(proposal.decisions, proposal.program, 1, costs)
+            self._submit(trial_id)
+
+    def _active(self) -> int:
+        return len(self._flights) - len(self._again)
+
+    def _may_start(self) -> bool:
+        limits, progress = self.limits, self.progress
+        if limits.trials is not None and progress.finished + len(self._flights) >= limits.trials:
+            self.stopped_by = "trials"
+        elif limits.seconds is not None and self._left() <= 0:
+            self.stopped_by = "seconds"
+        elif self._too_many_failures():
+            self.stopped_by = "failures"
+        return not self.stopped_by
+
+    def _too_many_failures(self) -> bool:
+        failed = self.progress.counts["failed"]
+        if self.limits.max_failed is not None:
+            return failed >= self.limits.max_failed
+        return failed >= HOPELESS and not self.progress.counts["completed"]
+
+    def _left(self) -> float:
+        assert self.limits.seconds is not None
+        return self.progress.started + self.limits.seconds - time.monotonic()
+
+    def _submit(self, trial_id: int) -> None:
+        flight = self._flights[trial_id]
+        self.progress.running[trial_id] = time.monotonic()
+        self.executor.submit(
+            TrialRequest(
+                trial_id,
+                flight.attempt,
+                flight.program,
+                flight.decisions.as_dict(),
+                trial_seed(self.study.seed, trial_id),
+                None,
+                self.folder / str(trial_id),
+            )
+        )
+
+    def _costs_of(self, program: Any) -> dict[str, float]:
+        return {name: cost(program) for name, cost in self.costs.items()}
+
+    # Results ------------------------------------------------------------------------------------
+
+    def _report(self, report: Report) -> None:
+        flight = self._flights.get(report.trial_id)
+        if flight is not None and flight.attempt == report.attempt:
+            metrics = {k: _json_number(v) for k, v in report.metrics.items()}
+            self.ledger.report(
+                self.study.id, report.trial_id, report.attempt, report.step, _DUMPS(metrics)
+            )
+
+    def _result(self, result: TrialResult) -> None:
+        flight = self._flights.get(result.trial_id)
+        if flight is None or flight.attempt != result.attempt:
+            return  # an attempt that was given up answers late
+        if result.state == "lost":
+            if flight.attempt <= self.limits.retries:
+                attempt = self.ledger.retry(self.study.id, result.trial_id, flight.attempt)
+                self._flights[result.trial_id] = flight._replace(attempt=attempt)
+                self.progress.running.pop(result.trial_id, None)
+                self.progress.retried += 1
+                self._again.append(result.trial_id)
+                return
+            times = f"{flight.attempt} times" if flight.attempt > 1 else "once"
+            result = result._replace(state="failed", reason=f"{result.reason} ({times})")
+        metrics = {"seconds": result.seconds, **flight.costs, **result.metrics}
+        if not self.ledger.finish(
+            self.study.id,
+            result.trial_id,
+            result.attempt,
+            result.state,
+            _DUMPS(metrics),
+            result.reason,
+        ):
+            return
+        del self._flights[result.trial_id]
+        self._feedback(result.trial_id, flight.decisions, result.state, metrics)
+        finished = Finished(
+            result.trial_id, result.state, flight.decisions.to_json(), metrics, result.reason
+        )
+        best = self.progress.take(finished)
+        if self.listener is not None:
+            self.listener(finished, best)
+
+    def _feedback(
+        self, trial_id: int, decisions: Decisions, state: str, metrics: dict[str, float]
+    ) -> None:
+        objectives = self.progress.objectives
+        rewards: tuple[float, ...] = ()
+        if state != "failed" and all(o.metric in metrics for o in objectives):
+            rewards = tuple(o.reward(metrics[o.metric]) for o in objectives)
+        known: Any = state
+        try:
+            self.proposer.feedback(Observation(trial_id, decisions, known, rewards))
+        except Exception as error:
+            raise self._broken("take the result of a trial", error) from error
+
+    def _broken(self, what: str, error: Exception) -> AutomlError:
+        """The algorithm itself failed: say so in a line, and keep the traceback in a file."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        path = self.folder / "error.txt"
+        path.write_text("".join(traceback.format_exception(error)), encoding="utf-8")
+        return AutomlError(
+            f"the algorithm {self.study.algorithm} failed to {what}: "
+            f"{type(error).__name__}: {error}",
+            hint=f"details in {path}; what was recorded is kept",
+        )
+
+
+def trial_seed(seed: int, trial_id: int) -> int:
+    """The seed of one trial: the same whenever and wherever it is run."""
+    return (seed * 1_000_003 + trial_id) % 2**31
+
+
+def _json_number(value: float) -> float | str:
+    """JSON has no NaN: a diverging curve is recorded in words."""
+    return value if abs(value) < float("inf") else repr(value)

@@ -1,0 +1,145 @@
+"""A study: one search of one recipe, in the ledger of a project folder."""
+
+from __future__ import annotations
+
+import json
+import platform
+import subprocess
+from importlib import metadata
+from pathlib import Path
+from typing import Any, Final
+
+from automl_cli.ledger import Ledger
+from automl_cli.ledger_schema import StudyRow
+from automl_cli.recipe import Recipe
+from automl_spaces.errors import UserError, did_you_mean
+from automl_spaces.json_form import fingerprint, to_json
+from automl_spaces.space import Space
+from automl_spaces.yaml_writer import dump
+
+FOLDER: Final = Path(".automl")
+
+
+def ledger_path(folder: Path | None = None) -> Path:
+    """The ledger of a project folder, the working folder by default."""
+    return (folder or Path.cwd()) / FOLDER / "ledger.db"
+
+
+def study_folder(name: str) -> Path:
+    """Where the files of a study's trials lie."""
+    return Path.cwd() / FOLDER / "studies" / name.replace("/", "-")
+
+
+def default_name(recipe: Recipe) -> str:
+    """Recipe, algorithm and seed: a switch of one of them is another study."""
+    return f"{recipe.name}-{recipe.algorithm}-{recipe.seed}"
+
+
+def open_study(
+    ledger: Ledger, recipe: Recipe, space: Space, name: str, *, accept_changes: bool = False
+) -> StudyRow:
+    """The study of that name, new or resumed.
+
+    Raises:
+        UserError: when it was recorded with another program, space, algorithm, objective or seed
+            and the changes are not accepted.
+    """
+    wanted: dict[str, Any] = {
+        "recipe": dump(recipe.as_data()),
+        "space": to_json(recipe.template),
+        "space_hash": space.hash,
+        "program_hash": fingerprint(recipe.template),
+        "algorithm": recipe.algorithm,
+        "options": json.dumps(recipe.options, sort_keys=True),
+        "objectives": json.dumps(
+            [{"metric": o.metric, "direction": o.direction} for o in recipe.objectives]
+        ),
+        "seed": recipe.seed,
+    }
+    found = ledger.study(name)
+    if found is None:
+        return ledger.create_study(name=name, environment=environment(recipe), **wanted)
+    compared = ("space_hash", "program_hash", "algorithm", "options", "objectives", "seed")
+    changed = [key for key in compared if getattr(found, key) != wanted[key]]
+    if not changed:
+        return found
+    if not accept_changes:
+        what = ", ".join(dict.fromkeys(_WORDS[key] for key in changed))
+        raise UserError(
+            f"the study {name} was recorded with another {what}",
+            hint="--study NAME or --new starts another study; --accept-changes goes on with this",
+        )
+    ledger.update_study(found.id, **wanted)
+    row = ledger.study(name)
+    assert row is not None
+    return row
+
+
+_WORDS: Final = {
+    "space_hash": "space",
+    "program_hash": "program",
+    "algorithm": "algorithm",
+    "options": "algorithm",
+    "objectives": "objective",
+    "seed": "seed",
+}
+
+
+def free_name(ledger: Ledger, name: str) -> str:
+    """`name`, or `name-2`, `name-3`, ...: the first that no study has."""
+    taken = {s.name for s in ledger.studies()}
+    number, free = 2, name
+    while free in taken:
+        free, number = f"{name}-{number}", number + 1
+    return free
+
+
+def find_study(ledger: Ledger, name: str | None) -> StudyRow:
+    """The study of a name or of a recipe, the latest one by default.
+
+    Raises:
+        UserError: when there is none, with the nearest name.
+    """
+    studies = ledger.studies()
+    if not studies:
+        raise UserError(f"{ledger.path} has no study yet", hint="automl run RECIPE")
+    if name is None:
+        return studies[-1]
+    exact = [s for s in studies if s.name == name]
+    stem = name.removesuffix(".yaml").removesuffix(".yml")
+    family = [s for s in studies if s.name.startswith((stem + "-", stem.replace("/", "-") + "-"))]
+    found = exact or family
+    if not found:
+        raise UserError(
+            f"there is no study {name}", hint=did_you_mean(name, [s.name for s in studies])
+        )
+    return found[-1]
+
+
+def environment(recipe: Recipe) -> str:
+    """What the study ran on, as JSON: versions, the commit of the working folder, the recipe."""
+    versions = {"python": platform.python_version()}
+    for package in ("automl-cli", "torch", "optuna", "mlflow", "numpy"):
+        try:
+            versions[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            continue
+    return json.dumps(
+        {
+            "versions": versions,
+            "machine": platform.machine(),
+            "commit": _commit(),
+            "recipe": str(recipe.path),
+        }
+    )
+
+
+def _commit() -> str:
+    try:
+        done = subprocess.run(
+            ["git", "rev-parse", "HEAD"],  # noqa: S607
+            capture_output=True, text=True, timeout=5, check=False,
+        )  # fmt: skip
+    except (OSError, subprocess.SubprocessError):
+        return ""
+    return done.stdout.strip() if done.returncode == 0 else ""
