@@ -16,15 +16,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     import click
 
     from automl_cli.cli import cli
-    from automl_spaces.errors import AutomlError
 
     try:
         code = cli.main(args=arguments, prog_name="automl", standalone_mode=False)
-    except AutomlError as error:
-        from automl_cli.errors import show
-
-        show(error)
-        return error.exit_code
     except click.ClickException as error:
         error.show()
         return error.exit_code
@@ -34,6 +28,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # the reader of our output went away: `automl list | head`
         sys.stderr.close()
         return 0
+    except Exception as error:
+        from automl_cli.errors import show  # not before it is needed: --help has to be quick
+        from automl_spaces.errors import AutomlError
+
+        if not isinstance(error, AutomlError):
+            raise
+        show(error)
+        return error.exit_code
     return code if isinstance(code, int) else 0
 
 

@@ -17,12 +17,14 @@ class RecipeDiff(NamedTuple):
     """Changes by section, as (where, old, new) texts; an empty text means absent.
 
     `added` and `removed` are the lines of YAML that it takes, comments and blank lines not
-    counted, in the recipe itself and in all that it extends or overlays.
+    counted, in the recipe itself and in all that it extends. `overlays` counts the lines of the
+    overlay files that come in and go: they are written once and used by many recipes.
     """
 
     sections: dict[str, list[tuple[str, str, str]]]
     added: list[str]
     removed: list[str]
+    overlays: tuple[int, int]
     spaces: tuple[Space, Space]
 
 
@@ -50,6 +52,7 @@ def compare(
         {k: v for k, v in sections.items() if v},
         list((lines[1] - lines[0]).elements()),
         list((lines[0] - lines[1]).elements()),
+        (_overlay_lines(new, old), _overlay_lines(old, new)),
         spaces,
     )
 
@@ -101,10 +104,16 @@ def _lines(recipe: Recipe, text: str | None = None) -> Counter[str]:
         text: stands for the recipe's own file, when a switch would change that.
     """
     lines: Counter[str] = Counter()
-    for file in [*recipe.files, *recipe.overlays]:
+    for file in recipe.files:
         lines += code_lines(file.read_text(encoding="utf-8") if text is None else text)
         text = None  # the recipe's own file comes first
     return lines
+
+
+def _overlay_lines(recipe: Recipe, other: Recipe) -> int:
+    """The lines of the overlays that a recipe has and another has not."""
+    files = [f for f in recipe.overlays if f not in other.overlays]
+    return sum(code_lines(f.read_text(encoding="utf-8")).total() for f in files)
 
 
 def code_lines(text: str) -> Counter[str]:
@@ -128,6 +137,7 @@ def as_json(found: RecipeDiff) -> str:
             },
             "lines_added": len(found.added),
             "lines_removed": len(found.removed),
+            "overlay_lines": list(found.overlays),
             "added": found.added,
             "removed": found.removed,
             "size": sizes,

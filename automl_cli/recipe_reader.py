@@ -199,7 +199,7 @@ class RecipeReader:
         for key, value in node.value:
             name, path = key.value, f"{section}.{key.value}"
             if name not in known:
-                hint = did_you_mean(name, known)
+                hint = did_you_mean(name, costs.names())
                 self.problems.add(f"{section} has no key {name}", mark_of(key), path, hint)
                 continue
             try:
@@ -221,9 +221,8 @@ class RecipeReader:
         named = list(self._typed("costs", []))
         node = self.nodes.get("constraints")
         constrained = [k.value for k, _ in node.value] if isinstance(node, MappingNode) else []
-        known = costs.names() if named or constrained else []
         for name in dict.fromkeys([*named, *constrained]):
-            if name not in known:
+            if not costs.exists(name):
                 where = "costs" if name in named else "constraints"
                 mark = mark_of(self.nodes[where])
                 self.problems.add(f"there is no cost {name}", mark, where,

@@ -95,10 +95,12 @@ def _print(found: RecipeDiff) -> None:
     if not found.sections:
         click.echo("no difference")
     added, removed = len(found.added), len(found.removed)
+    overlays = "overlays  +{} -{}   ".format(*found.overlays) if any(found.overlays) else ""
     points = [len(s.points) for s in found.spaces]
     click.echo(
         click.style("lines", bold=True)
         + f"  +{added} -{removed}   "
+        + overlays
         + click.style("points", bold=True)
         + f"  {points[0]} -> {points[1]}   "
         + click.style("space", bold=True)

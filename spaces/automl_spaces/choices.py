@@ -6,15 +6,15 @@ way; it only cannot be built. `oneof`, `manyof`, `permutate`, `floatv` and `intv
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from automl_spaces.annotations import Hint, read_hint
 from automl_spaces.errors import Mark, Problems, UserError, did_you_mean
 from automl_spaces.scales import SCALES
-from automl_spaces.signatures import Param, Signature
-from automl_spaces.symbols import Symbol, SymbolType, adopt, misfit
-from automl_spaces.traversal import same
+from automl_spaces.signatures import OPAQUE, REQUIRED, Param, Signature
+from automl_spaces.symbols import ATOMS, Symbol, SymbolType, adopt, misfit
 
 UNSET: Final = object()
 
@@ -32,6 +32,12 @@ class Choice(Symbol):
         """Refuse: a choice is decided first."""
         raise UserError(f"{self!r} is still open: materialise the space first", self.mark)
 
+    def __getattr__(self, name: str) -> Any:
+        value = OPAQUE if name.startswith("_") else self.get(name)
+        if value is OPAQUE or value is REQUIRED:  # there is no built object to ask
+            raise AttributeError(f"{self._type.name} has no {name}")
+        return value
+
     @property
     def has_default(self) -> bool:
         """Whether the value of the static program is known."""
@@ -47,8 +53,8 @@ class Choice(Symbol):
             return ""
         if kind in ("manyof", "permutate"):
             return f"a list from {kind}" if hint.scalars and not hint.fits([]) else ""
-        probe = 1 if kind == "intv" else 0.5
-        return "" if hint.fits(probe) else f"a number from {kind}"
+        low = self._args["min"]
+        return "" if hint.fits(low if kind == "intv" else float(low)) else f"a number from {kind}"
 
 
 class ChoiceType(SymbolType):
@@ -81,14 +87,29 @@ class ChoiceType(SymbolType):
             problems.add(message, mark)
 
 
+    def accept(self, node: Symbol, name: str, value: Any) -> None:
+        """As for any node; and what is changed must still leave something to choose."""
+        problems = Problems()
+        self.check({**node.args, name: value}, problems, node.mark)
+        problems.raise_if_any()
+
+    def __reduce__(self) -> Any:
+        return _choice_type, (self.name,)
+
+
+def _choice_type(name: str) -> ChoiceType:
+    return CHOICES[name]
+
+
 def _check_candidates(kind: str, args: dict[str, Any]) -> Iterable[str]:
     candidates, labels = args["candidates"], args.get("labels")
     if not candidates:
         yield f"{kind} has no candidates"
-    for i, a in enumerate(candidates):
-        for j in range(i):
-            if same(a, candidates[j]):
-                yield f"{kind}: the candidates {j} and {i} are equal ({a!r})"
+    first: dict[Any, int] = {}
+    for i, candidate in enumerate(candidates):
+        j = first.setdefault(_content(candidate), i)
+        if j != i:
+            yield f"{kind}: the candidates {j} and {i} are equal ({candidate!r})"
     if labels is not None and (len(labels) != len(candidates) or len({*labels}) < len(labels)):
         yield f"{kind}: {len(candidates)} candidates need as many different labels"
     if kind == "manyof" and candidates:
@@ -99,13 +120,23 @@ def _check_candidates(kind: str, args: dict[str, Any]) -> Iterable[str]:
             yield f"manyof: cannot take {k} distinct ones of {len(candidates)} candidates"
 
 
+def _content(candidate: Any) -> Any:
+    """Equal for equal candidates."""
+    from automl_spaces.json_form import canonical
+
+    try:
+        return canonical(candidate)
+    except UserError:  # not data, so it equals only itself
+        return candidate if isinstance(candidate, ATOMS) else id(candidate)
+
+
 def _check_number(kind: str, args: dict[str, Any]) -> Iterable[str]:
     low, high, scale, step = args["min"], args["max"], args.get("scale", "linear"), args.get("step")
     if scale not in SCALES:
         hint = did_you_mean(scale, SCALES)
         yield f"{kind}: unknown scale {scale}" + f" ({hint})" * bool(hint)
-    if not (abs(low) < float("inf") and abs(high) < float("inf")):
-        yield f"{kind}: min and max must be finite, not {low} and {high}"
+    if not (abs(low) <= _LARGEST[kind] and abs(high) <= _LARGEST[kind]):
+        yield f"{kind}: min and max must be within +-{_LARGEST[kind]:.4g}, not {low} and {high}"
     elif low > high:
         yield f"{kind}: min {low} is above max {high}"
     elif scale in ("log", "reverse_log") and low <= 0:
@@ -114,10 +145,12 @@ def _check_number(kind: str, args: dict[str, Any]) -> Iterable[str]:
         yield f"{kind}: step must be above 0, not {step}"
 
 
+# Halves, so that max - min is finite; whole numbers that a float holds exactly.
+_LARGEST: Final = {"floatv": sys.float_info.max / 2, "intv": 2**53}
 _ANY_LIST = read_hint("list")
 _NAME = Param("name", None, read_hint("str | None"), positional=False)
 _LABELS = Param("labels", None, read_hint("list[str] | None"), positional=False)
-_DEFAULT = Param("default", UNSET, None, positional=False)
+_DEFAULT = Param("default", OPAQUE, None, positional=False)
 _CANDIDATES = Param("candidates", hint=_ANY_LIST)
 
 
@@ -126,7 +159,7 @@ def _range(hint: str, step: Any) -> list[Param]:
         Param("min", hint=read_hint(hint)),
         Param("max", hint=read_hint(hint)),
         Param("scale", "linear", read_hint("str")),
-        Param("step", step, read_hint(f"{hint} | None")),
+        Param("step", step, read_hint(f"{hint} | None" if step is None else hint)),
         _NAME,
         _DEFAULT,
     ]
@@ -169,7 +202,7 @@ def _named(name: str | None, default: Any, args: dict[str, Any]) -> dict[str, An
 
 def _split(candidates: Sequence[Any] | Mapping[str, Any]) -> dict[str, Any]:
     if isinstance(candidates, Mapping):
-        return {"candidates": list(candidates.values()), "labels": list(candidates)}
+        return {"candidates": list(candidates.values()), "labels": list(map(str, candidates))}
     return {"candidates": list(candidates)}
 
 

@@ -7,23 +7,25 @@ more than making its nodes.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
 from automl_spaces.choices import Choice, has_choices
 from automl_spaces.errors import UserError
+from automl_spaces.paths import format_path
 from automl_spaces.points import Group, Kind, Point, Value, labels_of
 from automl_spaces.symbols import ATOMS, Symbol, clone
 
+_SHARING = "one name is one decision: give them the same candidates, or other names"
 Maker = Callable[[Sequence[Value]], Any]
 
 
-def join(prefix: str, key: str | int) -> str:
-    """The id of a place below another."""
-    if isinstance(key, int):
-        return f"{prefix}[{key}]"
-    return f"{prefix}.{key}" if prefix else key
+def join(prefix: str, key: Any) -> str:
+    """The id of a place below another, written as a path."""
+    written = format_path((key,))
+    return f"{prefix}.{written}" if prefix and written[0] != "[" else prefix + written
 
 
 def id_of(choice: Choice, prefix: str) -> str:
@@ -52,13 +54,16 @@ def _point(choice: Choice, id: str) -> Point:
         low, high, step = args["min"], args["max"], choice.get("step")
         cast = float if kind == "float" else int
         return Point(
-            id, kind, min=cast(low), max=cast(high), scale=choice.get("scale"), step=step,
-            mark=choice.mark,
+            id, kind, min=cast(low), max=cast(high), scale=choice.get("scale"),
+            step=None if step is None else cast(step), mark=choice.mark,
         )  # fmt: skip
-    numbers = None
-    if all(isinstance(c, int | float) and not isinstance(c, bool) for c in args["candidates"]):
-        numbers = tuple(args["candidates"])
+    numbers = tuple(args["candidates"]) if all(map(_is_number, args["candidates"])) else None
     return Point(id, "categorical", candidate_labels(choice), numbers, mark=choice.mark)
+
+
+def _is_number(value: Any) -> bool:
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    return number and abs(value) < math.inf  # infinity and NaN are known by their labels
 
 
 class Collector:
@@ -67,7 +72,7 @@ class Collector:
     def __init__(self) -> None:
         self.points: dict[str, Point] = {}
         self.conditions: dict[str, list[tuple[str, int] | None]] = {}
-        self.groups: list[tuple[list[str], bool, bool]] = []
+        self.kinds: dict[str, tuple[str, list[str], bool, bool]] = {}
 
     def visit(
         self, value: Any, prefix: str, condition: tuple[str, int] | None, open: tuple[str, ...] = ()
@@ -80,7 +85,7 @@ class Collector:
                 self.visit(child, join(prefix, key), condition, open)
         elif isinstance(value, dict):
             for key, child in value.items():
-                self.visit(child, join(prefix, str(key)), condition, open)
+                self.visit(child, join(prefix, key), condition, open)
         elif isinstance(value, list | tuple):
             for i, child in enumerate(value):
                 self.visit(child, join(prefix, i), condition, open)
@@ -90,20 +95,19 @@ class Collector:
     ) -> None:
         if id in open:
             raise UserError(f"the choice named {id} stands inside of itself", choice.mark)
-        slots = slots_of(choice, id)
+        name, slots = choice.type.name, slots_of(choice, id)
+        distinct = name == "permutate" or choice.args.get("distinct", True)
+        kind = (name, slots, distinct, choice.args.get("sorted", False))
+        if self.kinds.setdefault(id, kind) != kind:
+            raise UserError(f"the choices named {id} differ in kind", choice.mark, hint=_SHARING)
+        point = _point(choice, id)
         for slot in slots:
-            self._occurrence(_point(choice, slot), condition)
-        if choice.type.name in ("manyof", "permutate"):
-            distinct = choice.type.name == "permutate" or choice.get("distinct")
-            group = (slots, bool(distinct), choice.args.get("sorted", False))
-            if group not in self.groups:
-                self.groups.append(group)
+            self._occurrence(replace(point, id=slot), condition)
         if "candidates" not in choice.args:
             return
-        labels = candidate_labels(choice)
         for slot in slots:
             for i, candidate in enumerate(choice.args["candidates"]):
-                self.visit(candidate, f"{slot}({labels[i]})", (slot, i), (*open, id))
+                self.visit(candidate, f"{slot}({point.labels[i]})", (slot, i), (*open, id))
 
     def _occurrence(self, point: Point, condition: tuple[str, int] | None) -> None:
         known = self.points.get(point.id)
@@ -115,14 +119,15 @@ class Collector:
             raise UserError(
                 f"the choices named {point.id} differ: {known.describe()} and {point.describe()}",
                 point.mark or known.mark,
-                hint="one name is one decision: give them the same candidates or other names",
+                hint=_SHARING,
             )
         if condition not in self.conditions[point.id]:
             self.conditions[point.id].append(condition)
 
     def finish(self) -> tuple[Point, ...]:
         """The points with their indices, parents before children."""
-        order: list[str] = []
+        together = {slot: kind[1] for kind in self.kinds.values() for slot in kind[1]}
+        order: dict[str, None] = {}
         visiting: set[str] = set()
 
         def place(id: str) -> None:
@@ -130,18 +135,19 @@ class Collector:
                 return
             if id in visiting:
                 raise UserError(f"the choice {id} depends on itself", self.points[id].mark)
-            visiting.add(id)
+            visiting.update(together[id])
             for condition in self.conditions[id]:
-                if condition is not None:
+                if condition is not None and None not in self.conditions[id]:
                     place(condition[0])
-            order.append(id)
+            order.update(dict.fromkeys(together[id]))  # slots count at the same time
 
         for id in self.points:
             place(id)
         index = {id: i for i, id in enumerate(order)}
         groups = {
             id: Group(tuple(index[s] for s in slots), distinct, sorted_)
-            for slots, distinct, sorted_ in self.groups
+            for name, slots, distinct, sorted_ in self.kinds.values()
+            if name in ("manyof", "permutate")
             for id in slots
         }
         return tuple(
@@ -166,7 +172,7 @@ def compile_maker(value: Any, prefix: str, index: dict[str, int]) -> Maker:
     if isinstance(value, Symbol):
         return _node_maker(value, prefix, index)
     if isinstance(value, dict):
-        made = {k: compile_maker(v, join(prefix, str(k)), index) for k, v in value.items()}
+        made = {k: compile_maker(v, join(prefix, k), index) for k, v in value.items()}
         return lambda values: {k: make(values) for k, make in made.items()}
     makers = [compile_maker(v, join(prefix, i), index) for i, v in enumerate(value)]
     if isinstance(value, tuple):

@@ -17,19 +17,19 @@ from typing import Any
 from automl_spaces.choices import CHOICES
 from automl_spaces.errors import Problems, UserError
 from automl_spaces.registry import registered, resolve
-from automl_spaces.symbols import Symbol, SymbolType, adopt
+from automl_spaces.symbols import Symbol, SymbolType
+from automl_spaces.traversal import same
 
+_AS_IT_IS = frozenset([str, int, bool, type(None)])
 _ENCODER = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False, allow_nan=False)
 
 
 def name_of(type: SymbolType) -> str:
     """The short name where it is registered, else `module:Name`."""
     known = CHOICES.get(type.name) or registered(type.name)
-    if known is type or (
-        known is not None and (known.module, known.qualname) == (type.module, type.qualname)
-    ):
+    if known is not None and known.home == type.home and "<" not in type.name:
         return type.name
-    if "<locals>" in type.qualname or type.module == "__main__":
+    if "<" in type.qualname or type.module == "__main__":
         raise UserError(
             f"{type.name} cannot be written down: it is defined inside of a function or script",
             hint="move it to a module, or @register it",
@@ -37,32 +37,34 @@ def name_of(type: SymbolType) -> str:
     return f"{type.module}:{type.qualname}"
 
 
-def to_data(value: Any, *, canonical: bool = False) -> Any:
-    """Plain JSON data of a tree. `canonical` leaves out arguments that equal their defaults.
+def to_data(value: Any) -> Any:
+    """Plain JSON data of a tree.
 
     Raises:
         UserError: a value that is not data (an array, an open file, a lambda).
     """
+    if value.__class__ in _AS_IT_IS:
+        return value
     if isinstance(value, Symbol):
         data = {"$": name_of(value.type)}
         for key, child in value.args.items():
-            if canonical and child == value.type.default(key):
-                continue
-            data[key] = to_data(child, canonical=canonical)
+            data[key] = child if child.__class__ in _AS_IT_IS else to_data(child)
         return data
-    if isinstance(value, bool | str | int | type(None)):
-        return value
-    if isinstance(value, float):
-        if math.isfinite(value):
-            return int(value) if canonical and value.is_integer() else value
-        return {"$": "float", "value": repr(value)}
     if isinstance(value, list | tuple):
-        return [to_data(v, canonical=canonical) for v in value]
+        return [to_data(v) for v in value]
     if isinstance(value, dict):
         if "$" in value or not all(isinstance(k, str) for k in value):
-            items = [[to_data(k), to_data(v, canonical=canonical)] for k, v in value.items()]
+            items = [[_key(k), to_data(v)] for k, v in value.items()]
             return {"$": "dict", "items": items}
-        return {k: to_data(v, canonical=canonical) for k, v in value.items()}
+        return {k: to_data(v) for k, v in value.items()}
+    return _scalar(value)
+
+
+def _scalar(value: Any) -> Any:
+    if value is None or isinstance(value, str | int):
+        return value
+    if isinstance(value, float):
+        return value if math.isfinite(value) else {"$": "float", "value": repr(float(value))}
     raise UserError(
         f"a {type(value).__name__} cannot be written down: only nodes, numbers, texts, lists and "
         "mappings can",
@@ -70,34 +72,89 @@ def to_data(value: Any, *, canonical: bool = False) -> Any:
     )
 
 
+def _key(key: Any) -> Any:
+    if key is None or isinstance(key, str | int | float):
+        return _scalar(key)
+    raise UserError(f"the key {key!r} of a mapping cannot be written down")
+
+
+def canonical(value: Any) -> str:
+    """A text that is the same for equal trees, and for no others.
+
+    An argument that equals its default is left out, 1.0 is 1, and a callable is named by where
+    it was defined: `same` of `traversal`, as a text.
+    """
+    return json.dumps(_canonical(value), sort_keys=True, separators=(",", ":"))
+
+
+def _canonical(value: Any) -> Any:
+    if isinstance(value, Symbol):
+        default = value.type.default
+        args = {k: v for k, v in value.args.items() if not same(v, default(k))}
+        return {"$": ":".join(value.type.home), **{k: _canonical(v) for k, v in args.items()}}
+    if isinstance(value, list | tuple):
+        return [_canonical(v) for v in value]
+    if isinstance(value, dict):
+        if "$" in value or not all(isinstance(k, str) for k in value):
+            items = [[_canonical(_key(k)), _canonical(v)] for k, v in value.items()]
+            return {"$": "dict", "items": sorted(items, key=json.dumps)}
+        return {k: _canonical(v) for k, v in value.items()}
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    return _scalar(value)
+
+
 def from_data(data: Any, imports: Iterable[str] = ()) -> Any:
     """Inverse of `to_data`, with every name resolved and every argument checked."""
     problems = Problems()
-    value = _read(data, tuple(imports), problems, {})
+    try:
+        value = _read(data, tuple(imports), problems, {})
+    except RecursionError:
+        raise UserError("nested too deeply") from None
     problems.raise_if_any()
+    if isinstance(value, Symbol):
+        value._placed = False
     return value
 
 
 def _read(
     data: Any, imports: tuple[str, ...], problems: Problems, seen: dict[str, SymbolType]
 ) -> Any:
-    if isinstance(data, list):
-        return [adopt(_read(v, imports, problems, seen)) for v in data]
-    if not isinstance(data, dict):
+    """Read a value; nodes come as placed, because all but the root have a place."""
+    if data.__class__ is list:
+        return [_read(v, imports, problems, seen) for v in data]
+    if data.__class__ is not dict:
         return data
     name = data.get("$")
     if name is None:
-        return {k: adopt(_read(v, imports, problems, seen)) for k, v in data.items()}
-    if name == "float":
-        return float(data["value"])
-    if name == "dict":
-        return {k: adopt(_read(v, imports, problems, seen)) for k, v in data["items"]}
-    kind = seen.get(name)
+        return {k: _read(v, imports, problems, seen) for k, v in data.items()}
+    kind = seen.get(name) if isinstance(name, str) else None
     if kind is None:
-        kind = seen[name] = CHOICES.get(name) or resolve(str(name), imports)
-    args = {k: adopt(_read(v, imports, problems, seen)) for k, v in data.items() if k != "$"}
+        if name in ("float", "dict"):
+            return _read_special(data, imports, problems, seen)
+        kind = CHOICES.get(str(name)) or resolve(str(name), imports)
+        seen[str(name)] = kind
+    args = {
+        k: _read(v, imports, problems, seen) if v.__class__ in (dict, list) else v
+        for k, v in data.items()
+    }
+    del args["$"]
     kind.check(args, problems)
-    return kind.make(args)
+    node = kind.make(args)
+    node._placed = True
+    return node
+
+
+def _read_special(
+    data: Any, imports: tuple[str, ...], problems: Problems, seen: dict[str, SymbolType]
+) -> Any:
+    try:
+        if data["$"] == "float":
+            return float(data["value"])
+        pairs = [(_read(k, (), problems, {}), v) for k, v in data["items"]]
+        return {k: _read(v, imports, problems, seen) for k, v in pairs}
+    except (KeyError, TypeError, ValueError):
+        raise UserError(f"not the JSON of a {data['$']}: {str(data)[:80]}") from None
 
 
 def to_json(value: Any) -> str:
@@ -121,5 +178,4 @@ def from_json(text: str, imports: Iterable[str] = ()) -> Any:
 
 def fingerprint(value: Any) -> str:
     """16 hexadecimal digits of the content; equal trees have equal fingerprints."""
-    text = json.dumps(to_data(value, canonical=True), sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
+    return hashlib.sha256(canonical(value).encode()).hexdigest()[:16]

@@ -3,7 +3,7 @@
 A path is a tuple of keys: an argument name or mapping key (str), or a position in a list (int).
 It is written as in Python: `model.blocks[3].kernel_size`. The empty path is the root.
 A pattern is a path in which `*` stands for any one key, `[*]` for any one position and `**` for
-any number of keys, none included.
+any number of keys, none included; `[1:]` and `[2:5]` stand for a span of positions.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ Path = tuple[str | int, ...]
 
 _TOKEN = re.compile(
     r"""\.?(?P<name>\*\*|\*|[A-Za-z_][\w-]*)   # a name, * or **
-      | \[(?P<index>-?\d+|\*)\]                # [3] or [*]
+      | \[(?P<index>-?\d+|\*|\d*:\d*)\]          # [3], [*] or [1:]
       | \.?\[(?P<key>'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*")\]   # ['any key'], escaped as in Python""",
     re.VERBOSE,
 )
@@ -29,6 +29,31 @@ class Wild(str):
     """A wildcard of a pattern: `*`, `[*]` or `**`."""
 
     __slots__ = ()
+
+    def fits(self, key: str | int, listed: bool) -> bool:
+        """Whether a key, of a list when `listed`, is one that the wildcard stands for."""
+        return listed or self != "[*]"
+
+
+class Span(Wild):
+    """Positions from `start` up to and without `stop`, written `[1:]` or `[2:5]`."""
+
+    __slots__ = ("start", "stop")
+    start: int
+    stop: int | None
+
+    @classmethod
+    def read(cls, text: str) -> Span:
+        """From `1:` or `2:5`."""
+        span = cls(f"[{text}]")
+        start, _, stop = text.partition(":")
+        span.start, span.stop = int(start or 0), int(stop) if stop else None
+        return span
+
+    def fits(self, key: str | int, listed: bool) -> bool:
+        """Whether a key is one of these positions of a list."""
+        inside = listed and isinstance(key, int) and key >= self.start
+        return inside and (self.stop is None or int(key) < self.stop)
 
 
 ANY_KEY, ANY_INDEX, ANY_DEPTH = Wild("*"), Wild("[*]"), Wild("**")
@@ -56,6 +81,8 @@ def parse_path(text: str, *, pattern: bool = False) -> Path:
             keys.append(ANY_KEY if name == "*" else ANY_DEPTH)
         elif index == "*":
             keys.append(ANY_INDEX)
+        elif index and ":" in index:
+            keys.append(Span.read(index))
         else:
             keys.append(name if name else int(index))
         position = match.end()
@@ -77,26 +104,10 @@ def format_path(path: Path) -> str:
     for key in path:
         if not isinstance(key, str):
             parts.append(f"[{key!r}]")
-        elif key is ANY_INDEX:
-            parts.append("[*]")
+        elif key is ANY_INDEX or isinstance(key, Span):
+            parts.append(str(key))
         elif isinstance(key, Wild) or _PLAIN.match(key):
             parts.append(f".{key}" if parts else key)
         else:
             parts.append(f"[{key!r}]")
     return "".join(parts)
-
-
-def path_matches(pattern: Path, path: Path) -> bool:
-    """Whether the whole of `path` fits the pattern."""
-    if not pattern:
-        return not path
-    head, rest = pattern[0], pattern[1:]
-    if head is ANY_DEPTH:
-        return any(path_matches(rest, path[i:]) for i in range(len(path) + 1))
-    if not path:
-        return False
-    if isinstance(head, Wild):
-        fits = isinstance(path[0], int) if head is ANY_INDEX else True
-    else:
-        fits = head == path[0]
-    return fits and path_matches(rest, path[1:])

@@ -130,10 +130,13 @@ class SymbolType:
         marks: dict[str, Mark] | None = None,
     ) -> None:
         """Add to `problems` each unknown, missing or ill-typed argument."""
-        marks = marks or {}
+        signature = self.signature
+        params = signature.params
         for name, value in args.items():
-            self.check_argument(name, value, problems, marks.get(name, mark))
-        missing = [name for name in self.signature.required if name not in args]
+            param = params.get(name)
+            if param is None or (param.hint is not None and not param.hint.fits(value)):
+                self.check_argument(name, value, problems, (marks or {}).get(name, mark))
+        missing = [name for name in signature.required if name not in args]
         if missing:
             problems.add(
                 f"{self.name} lacks the argument{'s' * (len(missing) > 1)} {', '.join(missing)}",
@@ -153,10 +156,20 @@ class SymbolType:
                     mark,
                     hint=did_you_mean(name, signature.params),
                 )
+            elif name == "$":
+                problems.add(f"{self.name}: no argument can be named $", mark)
         elif param.hint is not None and value is not param.default:
             fault = misfit(param.hint, value)
             if fault:
                 problems.add(f"{self.name}.{name}: expected {param.hint.text}, got {fault}", mark)
+
+    def accept(self, node: Symbol, name: str, value: Any) -> None:
+        """Raise `UserError` unless the argument of a node may be changed to this value."""
+        param = self.signature.params.get(name)
+        if param is None or (param.hint is not None and not param.hint.fits(value)):
+            problems = Problems()
+            self.check_argument(name, value, problems, node.mark)
+            problems.raise_if_any()
 
     def default(self, name: str) -> Any:
         """The literal default of a parameter; `OPAQUE` or `REQUIRED` when there is none."""
@@ -314,8 +327,7 @@ class Symbol:
         signature = self._type.signature
         if not signature.in_order and not signature.var_positional:
             return self._type.target(**args)
-        try:
-            return self._type.target(*signature.arrange(args), **args)
+        return self._type.target(*signature.arrange(args), **args)
 
     def instance(self) -> Any:
         """The built object, made once and kept until something below it is edited."""
@@ -438,23 +450,34 @@ def lookup(root: Any, path: Path) -> Any:
     Raises:
         PathError: naming the first key that leads nowhere, with the nearest one.
     """
-    from automl_spaces.paths import format_path
-
     value = root
     for depth, key in enumerate(path):
-        children: Any = value.args if isinstance(value, Symbol) else value
-        try:
-            value = value.get(str(key)) if isinstance(value, Symbol) else children[key]
-            if value is REQUIRED or value is OPAQUE:
-                raise KeyError(key)
-        except (KeyError, IndexError, TypeError):
-            where = format_path(path[:depth]) or "the root"
-            known = list(children) if isinstance(children, dict) else []
-            if isinstance(children, list | tuple):
-                detail = f"{where} has {len(children)} elements, no {format_path((key,))}"
-            else:
-                detail = f"{where} has no {key}"
-            raise PathError(
-                detail, path=format_path(path), hint=did_you_mean(str(key), map(str, known))
-            ) from None
+        if isinstance(value, Symbol):
+            args = value._args
+            found = args[key] if key in args else value._type.default(key)  # type: ignore[index, arg-type]
+            if found is REQUIRED or found is OPAQUE:
+                raise _nowhere(value, path, depth)
+            value = found
+        elif isinstance(value, list | tuple | dict):
+            try:
+                value = value[key]  # type: ignore[index]
+            except (KeyError, IndexError, TypeError):
+                raise _nowhere(value, path, depth) from None
+        else:
+            raise _nowhere(value, path, depth)
     return value
+
+
+def _nowhere(value: Any, path: Path, depth: int) -> PathError:
+    from automl_spaces.paths import format_path
+
+    where, key = format_path(path[:depth]) or "the root", path[depth]
+    known: Any = ()
+    if isinstance(value, Symbol):
+        known = {**value.args, **value.type.signature.params}
+    elif isinstance(value, dict):
+        known = value
+    detail = f"{where} has no {key}"
+    if isinstance(value, list | tuple):
+        detail = f"{where} has {len(value)} elements, no {format_path((key,))}"
+    return PathError(detail, path=format_path(path), hint=did_you_mean(str(key), map(str, known)))

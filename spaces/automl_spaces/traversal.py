@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
-from automl_spaces.errors import PathError, Problems, did_you_mean
-from automl_spaces.paths import Path, Wild, format_path, parse_path, path_matches
+from automl_spaces.errors import PathError, UserError, did_you_mean
+from automl_spaces.paths import ANY_DEPTH, ANY_INDEX, Path, Wild, format_path, parse_path
 from automl_spaces.signatures import OPAQUE, REQUIRED
-from automl_spaces.symbols import Symbol, SymbolType, adopt, lookup
+from automl_spaces.symbols import ATOMS, Symbol, SymbolType, adopt, clone, lookup
 
 
 class _Missing:
@@ -62,7 +62,7 @@ def find(root: Any, what: Any) -> Iterator[tuple[Path, Any]]:
     A pattern also reaches parameters that are not given and have a literal default.
     """
     if isinstance(what, str):
-        yield from _find_pattern(root, (), parse_path(what, pattern=True))
+        yield from _find_pattern(root, (), parse_path(what, pattern=True), set())
     else:
         fits: Callable[[Any], bool] = what.made if isinstance(what, SymbolType) else what
         for path, value, _ in walk(root):
@@ -70,26 +70,31 @@ def find(root: Any, what: Any) -> Iterator[tuple[Path, Any]]:
                 yield path, value
 
 
-def _find_pattern(value: Any, path: Path, pattern: Path) -> Iterator[tuple[Path, Any]]:
+def _find_pattern(
+    value: Any, path: Path, pattern: Path, seen: set[tuple[Path, int]]
+) -> Iterator[tuple[Path, Any]]:
+    if (path, len(pattern)) in seen:  # two `**` lead to one place in many ways
+        return
+    seen.add((path, len(pattern)))
     if not pattern:
         yield path, value
         return
     head, rest = pattern[0], pattern[1:]
-    if not isinstance(head, Wild):
-        try:
-            child = lookup(value, (head,))
-        except PathError:
-            return
-        yield from _find_pattern(child, (*path, head), rest)
+    if isinstance(head, Wild):
+        deep = head is ANY_DEPTH
+        if deep:
+            yield from _find_pattern(value, path, rest, seen)
+        for key, child in children(value):
+            if head.fits(key, isinstance(value, list | tuple)):
+                yield from _find_pattern(child, (*path, key), pattern if deep else rest, seen)
         return
-    if any(isinstance(k, Wild) and k == "**" for k in pattern):
-        for deep, found, _ in walk(value):
-            if path_matches(pattern, deep):
-                yield (*path, *deep), found
+    try:
+        child = lookup(value, (head,))
+    except PathError:
         return
-    for key, child in children(value):
-        if path_matches((head,), (key,)):
-            yield from _find_pattern(child, (*path, key), rest)
+    if isinstance(value, list | tuple) and isinstance(head, int) and head < 0:
+        head += len(value)
+    yield from _find_pattern(child, (*path, head), rest, seen)
 
 
 def query(root: Any, what: Any) -> dict[str, Any]:
@@ -98,14 +103,14 @@ def query(root: Any, what: Any) -> dict[str, Any]:
 
 
 def nearest_paths_hint(root: Any, pattern: str) -> str:
-    """A hint that names the existing path, or the class, most like a pattern that fits nothing."""
-    exact = paths(root)
-    general = {p.replace(f"[{k}]", "[*]") for p in exact for k in _indices(p)}
-    return did_you_mean(pattern, general.union(exact))
-
-
-def _indices(path: str) -> list[int]:
-    return [k for k in parse_path(path) if isinstance(k, int)]
+    """A hint that names the existing path, or pattern, most like one that fits nothing."""
+    known = {}
+    for path, _, _ in walk(root):
+        if path:
+            known[format_path(path)] = None
+            general = tuple(ANY_INDEX if isinstance(k, int) else k for k in path)
+            known[format_path(general)] = None
+    return did_you_mean(pattern, known)
 
 
 # Editing ---------------------------------------------------------------------------------------
@@ -116,42 +121,72 @@ def replace(root: Any, path: Path, value: Any) -> Any:
 
     Raises:
         PathError: when the place does not exist and the parent cannot take it.
+        UserError: when the argument does not take the value; nothing is changed then.
     """
     if not path:
         return value
+    if value.__class__ not in ATOMS and _holds(value, root):
+        value = clone(value)  # `program.rebind(model=Wrapper(program))` wraps what was there
     parent, key = lookup(root, path[:-1]), path[-1]
     if isinstance(parent, Symbol):
-        problems = Problems()
         if not isinstance(key, str):
             raise PathError(f"{format_path(path[:-1])} is a {parent.type.name}, not a list")
-        parent.type.check_argument(key, value, problems, parent.mark)
-        problems.raise_if_any()
+        parent.type.accept(parent, key, value)
         parent.args[key] = adopt(value)
         parent.touch()
-        return root
-    lookup(parent, (key,)) if isinstance(parent, list) else None
-    if not isinstance(parent, list | dict):
-        raise PathError(f"{format_path(path[:-1])} is a {type(parent).__name__} without parts")
-    parent[key] = adopt(value)  # type: ignore[index]
-    _touch_owner(root, path[:-1])
+    elif isinstance(parent, dict):
+        _put(root, path, adopt(value))
+    elif isinstance(parent, list | tuple):
+        lookup(parent, (key,))
+        if isinstance(parent, list):
+            _put(root, path, adopt(value))
+        else:
+            items = list(parent)
+            items[key] = value  # type: ignore[call-overload]
+            return replace(root, path[:-1], tuple(items))
+    else:
+        where = format_path(path[:-1]) or "the root"
+        raise PathError(f"{where} is a {type(parent).__name__} without parts")
     return root
 
 
-def _touch_owner(root: Any, path: Path) -> None:
-    for end in range(len(path), -1, -1):
-        node = lookup(root, path[:end])
-        if isinstance(node, Symbol):
-            node.touch()
-            return
+def _holds(value: Any, root: Any) -> bool:
+    return value is root or any(_holds(child, root) for _, child in children(value))
+
+
+def _put(root: Any, path: Path, value: Any) -> None:
+    """Set an element; it is taken back when the node that owns the list does not take it."""
+    owner, name = None, ""
+    for end in range(len(path) - 1, -1, -1):
+        above = lookup(root, path[:end])
+        if isinstance(above, Symbol):
+            owner, name = above, str(path[end])
+            if name not in owner.args:  # a default is not ours to change
+                owner.args[name] = clone(owner.get(name))
+            break
+    parent, key = lookup(root, path[:-1]), path[-1]
+    old = parent[key] if isinstance(parent, list) or key in parent else MISSING
+    parent[key] = value
+    if owner is None:
+        return
+    try:
+        owner.type.accept(owner, name, owner.args[name])
+    except UserError:
+        if old is MISSING:
+            del parent[key]
+        else:
+            parent[key] = old
+        raise
+    owner.touch()
 
 
 def rebind(root: Symbol, edits: Any = None, by_name: dict[str, Any] | None = None) -> None:
     """Change a tree in place.
 
     Args:
-        edits: a mapping of paths or patterns to values, or a function of (path, value, parent
-            node) that is asked about every node and leaf, children first, and returns the new
-            value, or None to leave it.
+        edits: a mapping of paths or patterns to values, or a function of (path, value, nearest
+            node above) that is asked about every node and leaf, children first, and returns the
+            new value, or None to leave it.
         by_name: further paths, as keyword arguments.
 
     Raises:
@@ -159,46 +194,43 @@ def rebind(root: Symbol, edits: Any = None, by_name: dict[str, Any] | None = Non
         UserError: a value that the argument does not take.
     """
     if callable(edits) and not isinstance(edits, Symbol):
-        _rebind_children(root, (), edits)
-        edits = {}
-    for text, value in {**(edits or {}), **(by_name or {})}.items():
-        if text in root.args or "*" not in text:
-            _set(root, text, value)
-            continue
-        found = [path for path, _ in find(root, text)]
-        if not found:
-            raise PathError(
-                f"{text} matches nothing in {root.type.name}", hint=nearest_paths_hint(root, text)
-            )
-        for path in found:
+        _rebind_below(root, (), root, root, edits)
+        edits = None
+    for changes in (edits, by_name):
+        for text, value in changes.items() if changes else ():
+            _rebind_one(root, text, value)
+
+
+def _rebind_one(root: Symbol, text: str, value: Any) -> None:
+    if text in root.args or "*" not in text:
+        path = (text,) if text in root.args else parse_path(text)
+        if not path:
+            raise PathError("the root itself cannot be rebound: use its new value instead")
+        try:
             replace(root, path, value)
-
-
-def _set(root: Symbol, text: str, value: Any) -> None:
-    path = parse_path(text)
-    try:
+        except PathError as error:
+            message, hint = error.problems[0].message, nearest_paths_hint(root, text)
+            raise PathError(message, path=text, hint=hint) from None
+        return
+    found = [path for path, _ in find(root, text) if path]
+    if not found:
+        hint = nearest_paths_hint(root, text)
+        raise PathError(f"{text} matches nothing in {root.type.name}", hint=hint)
+    for path in sorted(found, key=len, reverse=True):  # the inner ones, while they exist
         replace(root, path, value)
-    except PathError as error:
-        raise PathError(
-            error.problems[0].message, path=text, hint=nearest_paths_hint(root, text)
-        ) from None
 
 
-def _rebind_children(value: Any, path: Path, edit: Callable[[str, Any, Any], Any]) -> bool:
-    changed = False
-    parent = value if isinstance(value, Symbol) else None
+def _rebind_below(
+    root: Symbol, path: Path, value: Any, owner: Symbol, edit: Callable[[str, Any, Symbol], Any]
+) -> None:
+    inner = value if isinstance(value, Symbol) else owner
     for key, child in children(value):
         here = (*path, key)
-        deeper = _rebind_children(child, here, edit)
-        new = edit(format_path(here), child, parent)
+        _rebind_below(root, here, child, inner, edit)
+        child = lookup(root, here)  # a tuple is made anew by an edit inside of it
+        new = edit(format_path(here), child, inner)
         if new is not None and new is not child:
-            replace(value, (key,), new)
-            changed = True
-        elif deeper:
-            changed = True
-    if changed and parent is not None:
-        parent.touch()
-    return changed
+            replace(root, here, new)
 
 
 # Comparing -------------------------------------------------------------------------------------
@@ -225,7 +257,9 @@ def same(a: Any, b: Any) -> bool:
         return isinstance(b, list | tuple) and len(a) == len(b) and all(map(same, a, b))
     if isinstance(a, dict):
         return isinstance(b, dict) and a.keys() == b.keys() and all(same(a[k], b[k]) for k in a)
-    return (type(a) is type(b) and bool(a == b)) or (_number(a) and _number(b) and bool(a == b))
+    if type(a) is not type(b) and not (_number(a) and _number(b)):
+        return False
+    return bool(a == b) or (a != a and b != b)  # NaN is the same value as NaN
 
 
 def _number(value: Any) -> bool:

@@ -1,0 +1,162 @@
+"""The contract between a search algorithm and whoever runs it: propose, feedback, restore.
+
+An algorithm owns choices and nothing else. It is an in-memory state machine: its randomness is
+an argument (`rng`, seeded by the caller from seed, trial id and attempt), feedback names its
+trial, and rewards are always maximised. So a proposal depends only on (seed, trial id, attempt,
+what is known so far), and a search is resumed by telling a fresh instance what the ledger holds.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar
+
+from automl_spaces.errors import Mark, Problem, UserError
+
+if TYPE_CHECKING:
+    import random
+    from collections.abc import Iterator, Sequence
+
+    from automl_spaces.decisions import Decisions
+    from automl_spaces.objective import Objective
+    from automl_spaces.space import Space
+
+_Class = TypeVar("_Class", bound=type[Any])
+
+
+class Exhausted(Exception):  # noqa: N818 - it says that the space is done, it is not an error
+    """There is nothing left to propose."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Capabilities:
+    """What an algorithm can search; data, so that it is checked before anything runs.
+
+    Args:
+        continuous: takes points with infinitely many values.
+        conditional: takes points that exist only under some choice of another point.
+        groups: takes `manyof` and `permutate`, whose slots are constrained jointly.
+        max_objectives: how many metrics it can trade off; None: any number.
+        needs_report: works only with programs that report intermediate metrics.
+        exact_resume: after restore and feedback it goes on as if it had never stopped.
+        engine: the library whose version its proposals depend on; empty: none but our own.
+    """
+
+    continuous: bool = True
+    conditional: bool = True
+    groups: bool = True
+    max_objectives: int | None = 1
+    needs_report: bool = False
+    exact_resume: bool = True
+    engine: str = ""
+
+    def shortfalls(self, space: Space, objectives: Sequence[Objective]) -> Iterator[str]:
+        """Say what of this search lies beyond these capabilities, one clause for each."""
+        for asks, can in (
+            ("continuous", self.continuous),
+            ("conditional", self.conditional),
+            ("groups", self.groups),
+        ):
+            if not can:
+                yield from _first_point(space, asks)
+        if self.max_objectives is not None and len(objectives) > self.max_objectives:
+            names = ", ".join(o.metric for o in objectives)
+            yield f"takes at most {self.max_objectives} objective(s), got {names}"
+
+
+def _first_point(space: Space, asks: str) -> Iterator[str]:
+    for point in space.points:
+        if asks == "continuous" and point.cardinality is None:
+            yield f"cannot search {point.id}: it is continuous ({point.min:g} to {point.max:g})"
+        elif asks == "conditional" and point.conditions:
+            yield f"cannot search {point.id}: it exists only under another choice"
+        elif asks == "groups" and point.group is not None:
+            yield f"cannot search {point.id}: it is one slot of a subset or permutation"
+        else:
+            continue
+        return
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """What became of a trial.
+
+    Args:
+        trial_id: the trial that was proposed under this id.
+        decisions: what was really evaluated.
+        state: completed, pruned (stopped early) or failed.
+        rewards: one per objective, to be maximised, never NaN; `()` when the trial failed, or
+            was pruned before it had a value.
+    """
+
+    trial_id: int
+    decisions: Decisions
+    state: Literal["completed", "pruned", "failed"]
+    rewards: tuple[float, ...] = ()
+
+
+class Algorithm(ABC):
+    """Base of every multi-trial algorithm. `__init__` takes its options and nothing else.
+
+    The resume law, which `tests/algorithms/test_contract.py` holds every algorithm to: tell a
+    fresh instance `restore` for every known proposal and `feedback` in the order in which
+    trials finished, each trial's restore before its feedback but otherwise interleaved in any
+    way, and it proposes what the undisturbed instance proposes.
+    """
+
+    name: ClassVar[str] = ""
+    capabilities: Capabilities = Capabilities()  # an instance may narrow it, by its options
+    space: Space
+    objectives: Sequence[Objective]
+    seed: int
+
+    def setup(self, space: Space, objectives: Sequence[Objective], seed: int) -> None:
+        """Called once, before anything else. Raises `UserError` when the space does not suit."""
+        self.space, self.objectives, self.seed = space, objectives, seed
+
+    @abstractmethod
+    def propose(self, trial_id: int, rng: random.Random) -> Decisions:
+        """Choose what trial `trial_id` evaluates; raises `Exhausted` when nothing is left.
+
+        Called again with the same id when the proposal was rejected (a constraint, a repeat):
+        the earlier proposal is then void and was never evaluated.
+        """
+
+    def feedback(self, observation: Observation) -> None:  # noqa: B027 - random search is done
+        """Learn what became of a trial: once for each, in the order in which they finish."""
+
+    def restore(self, trial_id: int, decisions: Decisions) -> None:  # noqa: B027 - see feedback
+        """Learn of a proposal that others made: the baseline, or one found in the ledger."""
+
+
+def algorithm(cls: _Class) -> _Class:
+    """Mark the class that its module is about; recipes name it as the module is named."""
+    cls.name = cls.__module__.rpartition(".")[2]
+    return cls
+
+
+def check_capabilities(
+    name: str,
+    capabilities: Capabilities,
+    space: Space,
+    objectives: Sequence[Objective],
+    mark: Mark | None = None,
+) -> None:
+    """Raise `UserError`, once for all shortfalls, with the algorithms that would work."""
+    faults = list(capabilities.shortfalls(space, objectives))
+    if not faults:
+        return
+    hint = ", ".join(_able(space, objectives))
+    problems = [Problem(f"{name} {fault}", mark, "algorithm") for fault in faults]
+    problems[-1] = Problem(problems[-1].message, mark, "algorithm", f"these can: {hint}")
+    raise UserError(problems)
+
+
+def _able(space: Space, objectives: Sequence[Objective]) -> Iterator[str]:
+    from automl_algorithms import catalogue
+
+    for name in catalogue.names(family="multi_trial"):
+        found: Any = catalogue.load(name)
+        if not any(True for _ in found.capabilities.shortfalls(space, objectives)):
+            yield name

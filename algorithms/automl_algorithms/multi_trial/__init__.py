@@ -1,0 +1,1 @@
+"""Algorithms that evaluate whole programs, one trial each: propose, evaluate, feedback."""

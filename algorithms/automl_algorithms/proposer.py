@@ -1,0 +1,186 @@
+"""From an algorithm's proposals to trials worth running: baseline, constraints, no repeats.
+
+What every algorithm would otherwise have to do for itself stands here once, shared by the
+command-line runner and by `sample`.
+"""
+
+from __future__ import annotations
+
+import math
+import random
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, NoReturn
+
+from automl_algorithms.contract import Algorithm, Exhausted, Observation
+from automl_spaces.errors import UserError
+
+if TYPE_CHECKING:
+    from automl_spaces.decisions import Decisions
+    from automl_spaces.objective import Objective
+    from automl_spaces.space import Space
+
+Accept = Callable[["Decisions", Any], str | None]
+REDRAWS: Final = 10  # asks of the algorithm that are spent on avoiding a repeat; may be slow
+STEPS: Final = 500  # mutations that look for something new near the repeat; 10 us each
+
+
+class Proposal(NamedTuple):
+    """What a trial is to evaluate.
+
+    Args:
+        decisions: the record that the algorithm chose.
+        program: the static program that it stands for.
+        rejected: how many proposals the constraints turned down before it; none of them is
+            charged to the budget.
+    """
+
+    decisions: Decisions
+    program: Any
+    rejected: int
+
+
+class Proposer:
+    """Asks an algorithm for trials until one satisfies the constraints and is new.
+
+    Args:
+        algorithm: not yet set up.
+        space: what is searched.
+        objectives: one or more; their order is the order of an observation's rewards.
+        seed: of the whole search.
+        accept: called as `accept(decisions, program)` before a trial is run; returns None or
+            the reason for turning it down.
+        unique: propose no decisions twice. An algorithm that insists on a repeat gets a new
+            neighbour of it instead, and only if none is found the repeat is let through. A
+            finite space is exhausted once all of it has been proposed.
+        baseline: the first trial evaluates the program as it was before choices replaced values.
+        max_rejects: proposals that constraints may turn down for one trial.
+    """
+
+    def __init__(
+        self,
+        algorithm: Algorithm,
+        space: Space,
+        objectives: Sequence[Objective],
+        seed: int,
+        *,
+        accept: Accept | None = None,
+        unique: bool = True,
+        baseline: bool = True,
+        max_rejects: int = 10_000,
+    ) -> None:
+        self.algorithm, self.space = algorithm, space
+        self.objectives, self.seed = objectives, seed
+        self._accept, self._unique = accept, unique
+        self._baseline, self._max_rejects = baseline, max_rejects
+        self._seen: set[Decisions] = set()  # proposed, or known to be unacceptable
+        self._accepted = self._turned_down = 0
+        self._reasons: deque[str] = deque(maxlen=3)
+        algorithm.setup(space, objectives, seed)
+
+    def next(self, trial_id: int) -> Proposal:
+        """Choose what trial `trial_id` evaluates.
+
+        Raises:
+            Exhausted: nothing is left to propose.
+            UserError: the constraints turned down more than `max_rejects` proposals, or the
+                whole of a finite space.
+        """
+        if self._baseline:
+            self._baseline = False
+            proposal = self._static(trial_id)
+            if proposal is not None:
+                return proposal
+        rejected = repeats = 0
+        while True:
+            if self._unique and len(self._seen) >= self.space.size:
+                self._end()
+            rng = attempt_rng(self.seed, trial_id, rejected + repeats)
+            decisions = self.algorithm.propose(trial_id, rng)
+            if self._unique and decisions in self._seen:
+                if repeats < REDRAWS:
+                    repeats += 1
+                    continue
+                decisions = self._neighbour(decisions, rng)
+                self.algorithm.restore(trial_id, decisions)
+            program = self.space.materialise(decisions)
+            if self._fits(decisions, program):
+                return Proposal(decisions, program, rejected)
+            rejected += 1
+            if rejected > self._max_rejects:
+                what = f"{rejected} proposals in a row for trial {trial_id}"
+                raise UserError(self._complaint(what))
+
+    def _static(self, trial_id: int) -> Proposal | None:
+        decisions = self.space.default()
+        if decisions is None:
+            return None
+        program = self.space.materialise(decisions)
+        if not self._fits(decisions, program):
+            return None
+        self.algorithm.restore(trial_id, decisions)
+        return Proposal(decisions, program, 0)
+
+    def _neighbour(self, decisions: Decisions, rng: random.Random) -> Decisions:
+        found = decisions
+        for _ in range(STEPS):
+            if found not in self._seen:
+                break
+            found = self.space.mutate(found, rng)
+        return found
+
+    def _fits(self, decisions: Decisions, program: Any) -> bool:
+        if self._unique:
+            self._seen.add(decisions)
+        reason = self._accept(decisions, program) if self._accept else None
+        if reason is None:
+            self._accepted += 1
+            return True
+        self._turned_down += 1
+        if reason not in self._reasons:
+            self._reasons.append(reason)
+        return False
+
+    def _end(self) -> NoReturn:
+        if not self._accepted:
+            raise UserError(self._complaint(f"all {self.space.size} programs of the space"))
+        raise Exhausted
+
+    def _complaint(self, what: str) -> str:
+        tried = self._accepted + self._turned_down
+        return (
+            f"the constraints turned down {what}; so far they accepted {self._accepted} of "
+            f"{tried} ({self._accepted / tried:.2%}). Lately: {'; '.join(self._reasons)}"
+        )
+
+    def restore(self, trial_id: int, decisions: Decisions) -> None:
+        """Tell of a proposal that the ledger holds; `feedback` follows when it has finished."""
+        self._baseline = False
+        if self._unique:
+            self._seen.add(decisions)
+        self._accepted += 1
+        self.algorithm.restore(trial_id, decisions)
+
+    def feedback(self, observation: Observation) -> Observation:
+        """Pass on what became of a trial; returns it as the algorithm heard it.
+
+        A reward that is NaN makes the trial a failed one.
+        """
+        if any(math.isnan(r) for r in observation.rewards):
+            observation = replace(observation, state="failed", rewards=())
+        elif observation.rewards and len(observation.rewards) != len(self.objectives):
+            raise ValueError(
+                f"trial {observation.trial_id} has {len(observation.rewards)} rewards for "
+                f"{len(self.objectives)} objectives"
+            )
+        self.algorithm.feedback(observation)
+        return observation
+
+
+def attempt_rng(seed: int, trial_id: int, attempt: int) -> random.Random:
+    """The randomness of one proposal: three counters side by side seed the Mersenne Twister.
+
+    Its seeding mixes all bits, so neighbours are unrelated; it costs 5 us.
+    """
+    return random.Random((seed << 64) | (trial_id << 32) | attempt)

@@ -1,0 +1,1 @@
+"""Data sets: images with labels in three parts, split once and for all trials alike."""

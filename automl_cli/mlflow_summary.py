@@ -1,0 +1,139 @@
+"""What the run of a study shows of the search as a whole: a note, figures, a table of all trials.
+
+No MLflow in here: texts and figures are made from the ledger's rows.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Final
+
+from automl_cli import plots
+from automl_cli.importances import importances
+from automl_cli.ledger_schema import StudyRow, TrialRow
+from automl_cli.mlflow_records import best, numbers, objectives, values
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+_NOTE_LIMIT: Final = 5000  # MySQL's tag columns are the shortest that MLflow supports
+_COLUMNS: Final = 8
+_FIGURE_TRIALS: Final = 2000  # of which the decisions are drawn
+
+
+def note(study: StudyRow, trials: Sequence[TrialRow]) -> str:
+    """The summary in Markdown: where the search stands, the best trials, what to type next."""
+    goals = objectives(study)
+    top = best(trials, goals, 10)
+    failed = sum(t.state == "failed" for t in trials)
+    pruned = sum(t.state == "pruned" for t in trials)
+    aside = [f"{failed} failed"] * bool(failed) + [f"{pruned} pruned"] * bool(pruned)
+    counted = f"{len(trials)} trials" + (f" ({', '.join(aside)})" if aside else "")
+    lines = [f"**{study.name}**: {study.state}, {counted}, algorithm `{study.algorithm}`", ""]
+    if top:
+        found = values(top[0], goals)
+        assert found is not None
+        reached = ", ".join(f"{g.metric} {v:.6g}" for g, v in zip(goals, found, strict=True))
+        which = "Best" if len(goals) == 1 else "First of the Pareto front"
+        lines += [f"{which}: **{reached}**, trial {top[0].id}", ""]
+    commands = ["", "```", *next_lines(study), "```"]
+    table = _table(top, [g.metric for g in goals])
+    while len(table) > 2 and len("\n".join([*lines, *table, *commands])) > _NOTE_LIMIT:
+        table.pop()
+    return "\n".join([*lines, *(table if len(table) > 2 else []), *commands])
+
+
+def next_lines(study: StudyRow) -> list[str]:
+    """What to type next, one command a line."""
+    name = study.name if study.name.replace("-", "").replace("_", "").isalnum() else f"'{study.name}'"
+    return [
+        f"automl best {name}      # the best program, as a static recipe",
+        f"automl report {name}    # curves and tables",
+        f"automl sync {name}      # bring this page up to date",
+    ]
+
+
+def trials_csv(trials: Sequence[TrialRow]) -> str:
+    """All trials as a table: for fast searches only a sample of them has runs of its own."""
+    records = [_record(trial) for trial in trials]
+    columns = list(dict.fromkeys(key for record in records for key in record))
+    text = io.StringIO()
+    writer = csv.DictWriter(text, columns, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(records)
+    return text.getvalue()
+
+
+def figures(study: StudyRow, trials: Sequence[TrialRow]) -> dict[str, Figure]:
+    """Figures by file name: the search curve, the front, importances and slices of decisions."""
+    goals = objectives(study)
+    if not trials:
+        return {}
+    rated = [values(t, goals) if t.state == "completed" else None for t in trials]
+    made: dict[str, Figure] = {}
+    for number, goal in enumerate(goals):
+        name = "search" if len(goals) == 1 else f"search_{number + 1}"
+        curve = [v and v[number] for v in rated]
+        made[f"{name}.png"] = plots.search_curve(curve, goal, study.name)
+    if len(goals) == 2:
+        pairs = [(v[0], v[1]) for v in rated if v]
+        numbered = {id(t): i for i, t in enumerate(t for t, v in zip(trials, rated, strict=True) if v)}
+        front = [numbered[id(t)] for t in best(trials, goals, len(pairs))]
+        made["pareto_front.png"] = plots.pareto_front(
+            pairs, front, (goals[0], goals[1]), study.name
+        )
+    return {**made, **_decision_figures(study, trials, rated)}
+
+
+def _decision_figures(
+    study: StudyRow, trials: Sequence[TrialRow], rated: Sequence[list[float] | None]
+) -> dict[str, Figure]:
+    goal = objectives(study)[0]
+    stride = math.ceil(len(trials) / _FIGURE_TRIALS)
+    found = [(t, v[0]) for t, v in list(zip(trials, rated, strict=True))[::stride] if v]
+    decisions: list[dict[str, Any]] = [json.loads(t.decisions) for t, _ in found]
+    heights = [v for _, v in found]
+    made: dict[str, Figure] = {}
+    weights = importances(decisions, heights, goal)
+    if weights:
+        made["importances.png"] = plots.importances(weights, f"{study.name}: importance")
+        ordered = [*weights, *(k for d in decisions for k in d)]
+        decisions = [{k: d[k] for k in dict.fromkeys(ordered) if k in d} for d in decisions]
+    if any(decisions) and len(found) > 1:
+        made["decisions.png"] = plots.slices(decisions, heights, goal, f"{study.name}: decisions")
+    return made
+
+
+def _table(trials: Sequence[TrialRow], first: Sequence[str]) -> list[str]:
+    records = []
+    for trial in trials:
+        metrics, decisions = numbers(trial.metrics), json.loads(trial.decisions)
+        goals = {name: metrics.pop(name) for name in first}
+        records.append({"trial": trial.id, **goals, **decisions, **metrics})
+    columns = list(dict.fromkeys(key for record in records for key in record))[:_COLUMNS]
+    lines = [_row(columns), _row(["---"] * len(columns))]
+    return lines + [_row([_text(r.get(c, "")) for c in columns]) for r in records]
+
+
+def _row(cells: Sequence[str]) -> str:
+    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+
+
+def _text(value: Any) -> str:
+    return f"{value:.6g}" if isinstance(value, float) else str(value).replace("\n", " ")
+
+
+def _record(trial: TrialRow) -> dict[str, Any]:
+    return {
+        "trial": trial.id,
+        "order": trial.order,
+        "state": trial.state,
+        **json.loads(trial.decisions),
+        **numbers(trial.costs),
+        **numbers(trial.metrics),
+        "reason": trial.reason,
+    }

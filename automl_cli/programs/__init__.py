@@ -1,0 +1,1 @@
+"""Child programs: plainly written trainings, without a line about search in them."""

@@ -1,0 +1,30 @@
+"""The channel arithmetic of MobileNetV2: needed with PyTorch and, for costs, without."""
+
+from __future__ import annotations
+
+# (filters, stride, expansion) of each block of the paper's table 2: Sandler et al. 2018,
+# arXiv 1801.04381. A stage of n blocks with stride s is one block of stride s, then n - 1 of 1.
+_STAGES = (
+    (16, 1, 1, 1),  # filters, stride, expansion, repeats
+    (24, 2, 6, 2),
+    (32, 2, 6, 3),
+    (64, 2, 6, 4),
+    (96, 1, 6, 3),
+    (160, 2, 6, 3),
+    (320, 1, 6, 1),
+)
+MOBILENET_V2_BLOCKS = tuple(
+    (filters, stride if i == 0 else 1, expansion)
+    for filters, stride, expansion, repeats in _STAGES
+    for i in range(repeats)
+)
+
+
+def make_divisible(channels: float, divisor: int = 8) -> int:
+    """The nearest multiple of `divisor` that is not more than 10 % below `channels`.
+
+    As in TF-slim's MobileNet: hardware likes multiples of 8, and rounding down by more than a
+    tenth would change the network.
+    """
+    rounded = max(divisor, int(channels + divisor / 2) // divisor * divisor)
+    return rounded if rounded >= 0.9 * channels else rounded + divisor

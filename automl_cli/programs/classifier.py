@@ -1,0 +1,208 @@
+"""Supervised training of an image classifier: a plain loop, with nothing about search in it.
+
+A `Classifier` is one training. Called with a trial it runs to the end; a weight-sharing search
+takes it apart by the stepwise protocol instead: `model`, `optimizer`, `train_batches()`,
+`valid_batches()`, `loss(batch)`, `evaluate()`. Hyperparameters are read at each step, so a
+search may also change them on the way.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+import random
+import time
+from collections.abc import Iterator
+from functools import cached_property
+from typing import TYPE_CHECKING, Literal
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy, one_hot
+
+from automl_cli.costs.counting import count
+from automl_cli.programs.contracts import BuiltForData
+from automl_cli.programs.schedules import rate_factor
+from automl_cli.programs.training_state import load_state, save_state
+from automl_spaces.registry import register
+
+if TYPE_CHECKING:
+    from automl_cli.programs.contracts import Augmentation, Batch, Dataset, OptimizerSpec, Split
+    from automl_spaces.trial import Trial
+
+
+@register
+class Classifier:
+    """Trains a model on labelled images; the reward is the accuracy on the validation part.
+
+    The seed decides everything that is random: weights, order, augmentation, dropout. What an
+    epoch draws follows from the seed and the number of the epoch alone, so a training that is
+    stopped and resumed is the same, bit for bit, as one that is not (on CPU).
+
+    Args:
+        model: an `nn.Module`, or something that builds one for the data (`BuiltForData`). The
+            weights of a module that is given as such are taken as they are.
+        optimizer: its hyperparameters; called with the parameters, it makes the real one.
+        data: where the three parts come from.
+        epochs: passes over the training part.
+        batch_size: images per step.
+        schedule: of the learning rate, over `epochs`.
+        warmup_epochs: epochs in which the learning rate rises to its full value.
+        augment: applied to each training batch, in order.
+        label_smoothing: share of each target that is spread over all classes.
+        seed: of this training; None takes the trial's.
+        device: of the training; "auto" is a GPU if there is one.
+    """
+
+    def __init__(
+        self,
+        model: nn.Module | BuiltForData,
+        optimizer: OptimizerSpec,
+        data: Dataset,
+        epochs: int = 8,
+        batch_size: int = 64,
+        schedule: Literal["cosine", "constant"] = "cosine",
+        warmup_epochs: float = 0.0,
+        augment: list[Augmentation] | None = None,
+        label_smoothing: float = 0.0,
+        seed: int | None = None,
+        device: str = "auto",
+    ) -> None:
+        if epochs < 1 or batch_size < 1:
+            raise ValueError(f"Classifier: {epochs=} and {batch_size=} must be positive")
+        if not 0 <= warmup_epochs < epochs:
+            raise ValueError(f"Classifier: {warmup_epochs=} must be from 0 to less than {epochs=}")
+        if device == "auto":
+            device = "cuda" if torch.cuda.is_available() else "cpu"
+        self.network, self.optimizer_spec, self.data = model, optimizer, data
+        self.epochs, self.batch_size = epochs, batch_size
+        self.schedule, self.warmup_epochs = schedule, warmup_epochs
+        self.augment, self.label_smoothing = list(augment or ()), label_smoothing
+        self.seed, self.device = seed, torch.device(device)
+        self.epoch = 0  # begun so far
+        self.seconds = 0.0  # of training, over all attempts
+        self._validations = itertools.count()
+
+    def __call__(self, trial: Trial) -> dict[str, float]:
+        """Train for the epochs that the trial grants; resume from its checkpoint.
+
+        Returns:
+            `accuracy` and `loss` on the validation part, `test_accuracy` (both accuracies from
+            0 to 1), `seconds` of training, `params` and `madds` of the model.
+
+        Raises:
+            FloatingPointError: when the training diverges.
+            Pruned: when the trial is not to go on; its checkpoint stays.
+        """
+        self.seed = trial.seed if self.seed is None else self.seed
+        granted = self.epochs if trial.budget is None else max(1, round(trial.budget))
+        checkpoint = trial.checkpoint / "training.pt"
+        load_state(checkpoint, self)
+        scores = None
+        while self.epoch < min(granted, self.epochs):
+            began = time.perf_counter()
+            self.train_epoch()
+            self.seconds += time.perf_counter() - began
+            scores = self.evaluate()
+            save_state(checkpoint, self)  # before the report, which may end or pause the trial
+            trial.report(step=self.epoch, **scores)
+        size = count(self.model, self.data.shape)
+        return {
+            **(scores or self.evaluate()),
+            "test_accuracy": self.evaluate(self.data.test)["accuracy"],
+            "seconds": self.seconds,
+            "params": float(size.params),
+            "madds": float(size.madds),
+        }
+
+    def train_epoch(self) -> None:
+        """One pass over the training part, with the schedule's learning rate at each step."""
+        self.model.train()
+        steps = max(1, len(self.data.train) // self.batch_size)
+        total = torch.zeros((), device=self.device)
+        for step, batch in enumerate(self.train_batches()):
+            progress = (self.epoch - 1 + step / steps) / self.epochs
+            factor = rate_factor(self.schedule, progress, self.warmup_epochs / self.epochs)
+            for group in self.optimizer.param_groups:
+                group["lr"] = group["initial_lr"] * factor
+            self.optimizer.zero_grad()
+            loss = self.loss(batch)
+            loss.backward()  # type: ignore[no-untyped-call]
+            self.optimizer.step()
+            total += loss.detach()
+        if not math.isfinite(total.item()):
+            raise FloatingPointError(f"the training diverged: loss {total.item()} in {self.epoch=}")
+
+    # The stepwise protocol.
+
+    @cached_property
+    def model(self) -> nn.Module:
+        """The model, built for the data with the weights of the seed."""
+        torch.manual_seed(self._draw("weights"))
+        model = self.network
+        if isinstance(model, BuiltForData):
+            model = model.build_for(self.data.shape, self.data.classes)
+        # channels_last is 1.4 to 2.5 times as fast on CPU.
+        return model.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
+
+    @cached_property
+    def optimizer(self) -> torch.optim.Optimizer:
+        """The optimiser of the model's parameters; `initial_lr` is its full learning rate."""
+        optimizer = self.optimizer_spec(self.model.parameters())
+        for group in optimizer.param_groups:
+            group["initial_lr"] = group["lr"]
+        return optimizer
+
+    def train_batches(self) -> Iterator[Batch]:
+        """One epoch, the next at each call: shuffled and augmented.
+
+        Yields:
+            images float32 [N, C, H, W], targets float32 [N, classes]. A last batch that is not
+            full is left out: batch normalisation dislikes single images.
+        """
+        self.epoch += 1
+        seed = self._draw("train", self.epoch)
+        generator = torch.Generator().manual_seed(seed)
+        torch.manual_seed(seed + 1)  # dropout draws from the global generator
+        for images, labels in self.data.train.batches(self.batch_size, generator, drop_last=True):
+            targets = one_hot(labels, self.data.classes).float()
+            for augment in self.augment:
+                images, targets = augment(images, targets, generator)  # noqa: PLW2901
+            yield self._placed((images, targets))
+
+    def valid_batches(self) -> Iterator[Batch]:
+        """One pass over the validation part in an order of its own, not augmented.
+
+        Yields:
+            images float32 [N, C, H, W], labels int64 [N].
+        """
+        generator = torch.Generator().manual_seed(self._draw("valid", next(self._validations)))
+        yield from map(self._placed, self.data.valid.batches(self.batch_size, generator))
+
+    def loss(self, batch: Batch) -> Tensor:
+        """Mean cross-entropy of a batch with smoothed targets; a scalar."""
+        images, targets = batch
+        return cross_entropy(self.model(images), targets, label_smoothing=self.label_smoothing)
+
+    @torch.no_grad()
+    def evaluate(self, split: Split | None = None) -> dict[str, float]:
+        """`accuracy` (0 to 1) and `loss` (cross-entropy) on a part; the validation part if None."""
+        self.model.eval()
+        split = split or self.data.valid
+        correct = loss = torch.zeros((), device=self.device)
+        for images, labels in map(self._placed, split.batches(max(256, self.batch_size))):
+            logits = self.model(images)
+            correct = correct + (logits.argmax(1) == labels).sum()
+            loss = loss + cross_entropy(logits, labels, reduction="sum")
+        return {"accuracy": correct.item() / len(split), "loss": loss.item() / len(split)}
+
+    def _placed(self, batch: Batch) -> Batch:
+        images, targets = batch
+        return (
+            images.to(self.device, memory_format=torch.channels_last),
+            targets.to(self.device),
+        )
+
+    def _draw(self, purpose: str, number: int = 0) -> int:
+        """A seed for one purpose: independent of the others, the same in every process."""
+        return random.Random(f"{self.seed or 0}/{purpose}/{number}").getrandbits(62)

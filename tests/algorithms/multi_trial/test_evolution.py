@@ -1,0 +1,186 @@
+"""Regularized evolution: who lives, who breeds, who dies."""
+
+from __future__ import annotations
+
+import random
+import statistics
+from collections import Counter
+from typing import Any
+
+import pytest
+
+from automl_algorithms.contract import Observation
+from automl_algorithms.multi_trial.evolution import Evolution
+from automl_algorithms.multi_trial.random import Random
+from automl_algorithms.proposer import attempt_rng
+from automl_algorithms.sampling import sample
+from automl_spaces.decisions import Decisions
+from automl_spaces.errors import UserError
+from tests.algorithms.driving import ONE, seeded
+from tests.algorithms.spaces import reward_of, space_of
+
+CELLS = space_of("cells")
+
+
+def _evolution(**options: Any) -> Evolution:
+    made = Evolution(**options)
+    made.setup(CELLS, ONE, 0)
+    return made
+
+
+def _born(evolution: Evolution, trial_id: int, reward: float) -> Decisions:
+    decisions = CELLS.sample(random.Random(trial_id))
+    evolution.restore(trial_id, decisions)
+    evolution.feedback(Observation(trial_id, decisions, "completed", (reward,)))
+    return decisions
+
+
+def _distance(a: Decisions, b: Decisions) -> int:
+    return sum(x != y for x, y in zip(a.values, b.values, strict=True))
+
+
+def test_the_oldest_dies_not_the_worst() -> None:
+    """After k births the population is the last five, in order, even without the best of all."""
+    evolution = _evolution(population=5, tournament=2)
+    born = [(r, _born(evolution, i, r)) for i, r in enumerate([9.0, 1, 5, 3, 7, 2, 8, 4, 6])]
+    assert list(evolution._alive) == born[-5:]
+    assert max(evolution._alive)[0] < 9.0
+
+
+def test_a_failed_trial_enters_neither_population_nor_tournament() -> None:
+    """Nor does it push anybody out."""
+    evolution = _evolution(population=3, tournament=3)
+    for i in range(3):
+        _born(evolution, i, float(i))
+    before = list(evolution._alive)
+    evolution.restore(3, before[0][1])
+    evolution.feedback(Observation(3, before[0][1], "failed"))
+    assert list(evolution._alive) == before
+
+
+def test_a_child_is_one_mutation_away_from_the_best_of_a_full_tournament() -> None:
+    """When everybody competes, the best of the living is the parent of every child."""
+    evolution = _evolution(population=6, tournament=6)
+    parents = [_born(evolution, i, float(-i)) for i in range(6)]
+    for trial_id in range(6, 40):
+        child = evolution.propose(trial_id, attempt_rng(0, trial_id, 0))
+        assert _distance(child, parents[0]) == 1
+
+
+def test_tournament_pressure() -> None:
+    """Best of S without replacement of P wins with probability S / P: 0.4 here."""
+    evolution = _evolution(population=10, tournament=4)
+    parents = [_born(evolution, i, float(i)) for i in range(10)]
+    wins = Counter(evolution._parent(random.Random(i)) == parents[-1] for i in range(3000))
+    assert wins[True] / 3000 == pytest.approx(0.4, abs=0.03)
+
+
+def test_tournament_with_replacement() -> None:
+    """With replacement it is 1 - (1 - 1/P)^S: 0.271 for P = 10, S = 3."""
+    evolution = _evolution(preset="nats")
+    parents = [_born(evolution, i, float(i)) for i in range(10)]
+    wins = sum(evolution._parent(random.Random(i)) == parents[-1] for i in range(3000))
+    assert wins / 3000 == pytest.approx(1 - 0.9**3, abs=0.03)
+
+
+def test_the_first_generation_is_random_and_complete_even_with_failures() -> None:
+    """A failure frees its place: the population fills before anybody breeds."""
+    evolution = _evolution(population=4, tournament=4)
+    states = ["completed", "failed", "failed", "completed", "completed", "failed", "completed"]
+    for trial_id, state in enumerate(states):
+        drawn = evolution.propose(trial_id, attempt_rng(0, trial_id, 0))
+        assert drawn == CELLS.sample(attempt_rng(0, trial_id, 0))
+        rewards = (1.0,) if state == "completed" else ()
+        evolution.feedback(Observation(trial_id, drawn, state, rewards))  # type: ignore[arg-type]
+    child = evolution.propose(7, attempt_rng(0, 7, 0))
+    assert child != CELLS.sample(attempt_rng(0, 7, 0))
+
+
+def test_children_are_made_from_whatever_is_known() -> None:
+    """With 8 workers and 4 places the fifth worker is not kept waiting."""
+    evolution = _evolution(population=4, tournament=2)
+    drawn = [evolution.propose(i, attempt_rng(0, i, 0)) for i in range(8)]
+    assert len(set(drawn)) == 8
+    evolution.feedback(Observation(5, drawn[5], "completed", (1.0,)))
+    assert _distance(evolution.propose(8, attempt_rng(0, 8, 0)), drawn[5]) == 1
+
+
+def test_mutation_rate() -> None:
+    """With rate 1 every decision changes; with a small rate at least one does."""
+    every = _evolution(population=1, tournament=1, mutation_rate=1.0)
+    few = _evolution(population=1, tournament=1, mutation_rate=0.01)
+    for evolution, allowed in ((every, {6}), (few, {1, 2})):
+        parent = _born(evolution, 0, 1.0)
+        distances = {
+            _distance(evolution.propose(i, attempt_rng(0, i, 0)), parent) for i in range(1, 50)
+        }
+        assert distances <= allowed
+
+
+def test_crossover_mixes_two_parents() -> None:
+    """Each decision of a child comes from one of two parents, but for the one that mutates."""
+    evolution = _evolution(population=2, tournament=1, crossover=1.0)
+    parents = []
+    for trial_id, op in enumerate(["none", "pool"]):
+        decisions = CELLS.decode({f"edges[{i}]": op for i in range(6)})
+        evolution.restore(trial_id, decisions)
+        evolution.feedback(Observation(trial_id, decisions, "completed", (1.0,)))
+        parents.append(set(decisions.values))
+    known = parents[0] | parents[1]
+    children = [evolution.propose(i, attempt_rng(0, i, 0)) for i in range(2, 60)]
+    assert all(sum(v not in known for v in child.values) <= 1 for child in children)
+    assert any(known <= set(child.values) for child in children)
+
+
+def test_presets_and_overrides() -> None:
+    """A preset sets three options, each of which can be overridden alone."""
+    made = Evolution(preset="nats")
+    assert (made.population, made.tournament, made.replacement) == (10, 3, True)
+    made = Evolution(preset="paper", population=200)
+    assert (made.population, made.tournament, made.replacement) == (200, 25, True)
+    made = Evolution()
+    assert (made.population, made.tournament, made.replacement) == (50, 10, False)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"population": 0}, "population must be at least 1"),
+        ({"population": 5}, r"tournament must be between 1 and population \(5\), got 10"),
+        ({"tournament": 0}, "tournament must be"),
+        ({"mutation_rate": 0.0}, "mutation_rate must be"),
+        ({"crossover": 1.5}, "crossover must be"),
+        ({"preset": "nat"}, "did you mean nats?"),
+    ],
+)
+def test_options_that_make_no_sense(options: dict[str, Any], message: str) -> None:
+    """Each is refused with what it should have been."""
+    with pytest.raises(UserError, match=message):
+        Evolution(**options)
+
+
+def test_it_beats_random_search() -> None:
+    """On a separable reward its median best of 9 seeds after 200 trials is clearly better."""
+
+    def median(make: type[Evolution] | type[Random], **options: int) -> float:
+        best = []
+        for seed in range(9):
+            search = sample(CELLS, make(**options), 200, seed=seed)
+            for _, feedback in search:
+                feedback(reward_of(feedback.decisions))
+            assert search.best is not None
+            best.append(search.best.values[0])
+        return statistics.median(best)
+
+    assert median(Evolution, population=20, tournament=5) > 0.5 * median(Random)
+
+
+def test_time_per_trial_does_not_grow() -> None:
+    """State is the population and nothing else: 5,000 trials leave P members and no rest."""
+    evolution = seeded(lambda: Evolution(population=50, tournament=10), CELLS)
+    assert isinstance(evolution, Evolution)
+    for trial_id in range(5000):
+        decisions = evolution.propose(trial_id, attempt_rng(0, trial_id, 0))
+        evolution.feedback(Observation(trial_id, decisions, "completed", (0.0,)))
+    assert len(evolution._alive) == 50
+    assert evolution._in_flight == set()
