@@ -64,7 +64,7 @@ class LazyGroup(click.Group):
 )
 @click.version_option(__version__, prog_name="automl")
 def cli() -> Any:
-    r"""Search over a static program: the program, the space and the algorithm are three lines.
+    """Search over a static program: the program, the space and the algorithm are three lines.
 
     \b
     automl run first_run      a search that trains real networks, in a minute or two

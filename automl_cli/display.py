@@ -6,6 +6,7 @@ The live view is drawn by a thread of its own from counters, so it costs a trial
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
 import click
@@ -29,8 +30,16 @@ def say(text: str = "") -> None:
 class Display:
     """Shows a search while it runs. A context manager around the search."""
 
-    def __init__(self, progress: Progress, study: str, *, quiet: bool = False) -> None:
+    def __init__(
+        self,
+        progress: Progress,
+        study: str,
+        *,
+        quiet: bool = False,
+        warnings: Callable[[], str | None] | None = None,
+    ) -> None:
         self.progress, self.study, self.quiet = progress, study, quiet
+        self._warnings = warnings
         self._live: Any = None
         self._last_line = 0.0
         self._worst: list[str] = []
@@ -57,6 +66,9 @@ class Display:
 
     def finished(self, trial: Finished, best: bool) -> None:
         """Hear of a finished trial."""
+        warning = self._warnings() if self._warnings is not None else None
+        if warning is not None:
+            say(click.style("warning: ", fg="yellow") + warning)
         if self.quiet or self._live is not None:
             return
         now = time.monotonic()
@@ -64,6 +76,7 @@ class Display:
         if failed:
             self._worst.append(trial.reason)
             say(f"  trial {trial.id} failed: {trial.reason.partition(chr(10))[0]}")
+            return
         due = now - self._last_line > (_BUSY_LINE if best else _QUIET_LINE)
         if due or self.progress.finished == self.progress.trials:
             self._last_line = now

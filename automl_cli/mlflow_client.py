@@ -4,7 +4,6 @@
 - `create_run` is not idempotent and its reply may be lost, so every run carries a uid as a tag;
   on each new connection runs are looked up by uid, and a run that is there twice is deleted once.
 - A fresh SQLite database is made under a lock: two processes that migrate it at once crash.
-- The URI is always explicit: left alone, MLflow chooses by what lies in the working folder.
 
 MLflow is imported here when a connection is opened, and nowhere else but in `mlflow_*` modules.
 """
@@ -22,9 +21,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, ParamSpec, TypeVar
-from urllib.parse import urlsplit, urlunsplit
 
-from automl_cli.mlflow_records import Sample
+from automl_cli.mlflow_records import Sample, milliseconds
+from automl_cli.mlflow_uri import database, shown
 
 if TYPE_CHECKING:
     from mlflow.entities import Run
@@ -34,8 +33,6 @@ T = TypeVar("T")
 
 UID: Final = "automl.uid"
 FINAL_STATES: Final = ("completed", "pruned", "failed")
-_SQLITE: Final = "sqlite:///"
-_BATCH: Final = 1000  # MLflow's limit of metrics in one request
 _PAGE: Final = 1000
 _CONNECTIONS: Final = 4  # requests in flight to a server; SQLite has one writer anyway
 _REFUSALS: Final = ("INVALID_PARAMETER_VALUE", "RESOURCE_ALREADY_EXISTS", "BAD_REQUEST")
@@ -65,34 +62,6 @@ class KnownRun(NamedTuple):
     complete: bool
 
 
-def resolve_uri(uri: str | None = None) -> str:
-    """The tracking URI: as given, or `MLFLOW_TRACKING_URI`, or `mlflow.db` in the working folder.
-
-    A relative SQLite path is made absolute, so that it means the same in every process.
-    """
-    uri = uri or os.environ.get("MLFLOW_TRACKING_URI") or f"{_SQLITE}mlflow.db"
-    path = database(uri)
-    return uri if path is None else uri.replace(_path_part(uri), str(path.absolute()), 1)
-
-
-def database(uri: str) -> Path | None:
-    """The file of a SQLite URI; None for servers and other stores."""
-    path = _path_part(uri) if uri.startswith(_SQLITE) else ""
-    return None if path in ("", ":memory:") else Path(path)
-
-
-def _path_part(uri: str) -> str:
-    return uri.removeprefix(_SQLITE).partition("?")[0]
-
-
-def shown(uri: str) -> str:
-    """The URI without the user and password that it may carry."""
-    parts = urlsplit(uri)
-    if "@" not in parts.netloc:
-        return uri
-    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
-
-
 def prepare_environment() -> None:
     """Make MLflow quick to give up and silent; what the user has set stays as it is."""
     for name, value in _QUIET.items():
@@ -104,7 +73,7 @@ class Client:
     """One experiment of one MLflow store.
 
     Args:
-        uri: as `resolve_uri` returns it.
+        uri: as `mlflow_uri.resolve_uri` returns it.
         experiment: its name; made when it is new.
 
     Raises:
@@ -119,13 +88,16 @@ class Client:
 
     # Looking ------------------------------------------------------------------------------------
 
-    def find_study(self, uid: str) -> tuple[str, int] | None:
-        """The run of a study and the number of trials in its curve; None when it has no run."""
+    def find_study(self, uid: str, keep: str = "") -> tuple[str, int] | None:
+        """The run of a study and the number of trials in its curve; None when it has no run.
+
+        Of several runs the one that is furthest is kept, or that of the id `keep`.
+        """
         runs = self._search(f"tags.`{UID}` = '{uid}'")
         if not runs:
             return None
         counted = {r.info.run_id: int(r.data.metrics.get("trials", 0)) for r in runs}
-        kept = max(counted, key=lambda run_id: (counted[run_id], run_id))
+        kept = max(counted, key=lambda run: (run == keep, counted[run], run))
         self._delete(run_id for run_id in counted if run_id != kept)
         return kept, counted[kept]
 
@@ -182,17 +154,13 @@ class Client:
         """
         from mlflow.entities import Metric, Param, RunTag
 
-        metrics = [Metric(*sample) for sample in samples]
-        first, rest = metrics[: _BATCH // 2], metrics[_BATCH // 2 :]
         self._call(
-            self._mlflow.log_batch,
+            self._mlflow.log_batch,  # cuts what is too much for one request
             run_id,
-            first,
+            [Metric(*sample) for sample in samples],
             [Param(key, value) for key, value in (params or {}).items()],
             [RunTag(key, value) for key, value in (tags or {}).items()],
         )
-        for start in range(0, len(rest), _BATCH):
-            self._call(self._mlflow.log_batch, run_id, rest[start : start + _BATCH])
 
     def text(self, run_id: str, text: str, path: str) -> None:
         """Write an artifact."""
@@ -272,11 +240,6 @@ class Client:
             code = getattr(error, "error_code", "")
             reason = f"{shown(self.uri)}: {_reason(error, self.uri)}"
             raise (Refused if code in _REFUSALS else Unreachable)(reason) from error
-
-
-def milliseconds(seconds: float) -> int:
-    """MLflow's unit of time."""
-    return round(seconds * 1000)
 
 
 @contextlib.contextmanager

@@ -9,9 +9,11 @@ import csv
 import io
 import json
 import math
+import shlex
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
 
+from automl_algorithms.pareto import non_dominated
 from automl_cli import plots
 from automl_cli.importances import importances
 from automl_cli.ledger_schema import StudyRow, TrialRow
@@ -49,7 +51,7 @@ def note(study: StudyRow, trials: Sequence[TrialRow]) -> str:
 
 def next_lines(study: StudyRow) -> list[str]:
     """What to type next, one command a line."""
-    name = study.name if study.name.replace("-", "").replace("_", "").isalnum() else f"'{study.name}'"
+    name = shlex.quote(study.name)
     return [
         f"automl best {name}      # the best program, as a static recipe",
         f"automl report {name}    # curves and tables",
@@ -77,14 +79,13 @@ def figures(study: StudyRow, trials: Sequence[TrialRow]) -> dict[str, Figure]:
     made: dict[str, Figure] = {}
     for number, goal in enumerate(goals):
         name = "search" if len(goals) == 1 else f"search_{number + 1}"
-        curve = [v and v[number] for v in rated]
+        curve = [None if v is None else v[number] for v in rated]
         made[f"{name}.png"] = plots.search_curve(curve, goal, study.name)
     if len(goals) == 2:
-        pairs = [(v[0], v[1]) for v in rated if v]
-        numbered = {id(t): i for i, t in enumerate(t for t, v in zip(trials, rated, strict=True) if v)}
-        front = [numbered[id(t)] for t in best(trials, goals, len(pairs))]
+        pairs = [(v[0], v[1]) for v in rated if v is not None]
+        rewards = [tuple(g.reward(x) for g, x in zip(goals, pair, strict=True)) for pair in pairs]
         made["pareto_front.png"] = plots.pareto_front(
-            pairs, front, (goals[0], goals[1]), study.name
+            pairs, non_dominated(rewards), (goals[0], goals[1]), study.name
         )
     return {**made, **_decision_figures(study, trials, rated)}
 

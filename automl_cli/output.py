@@ -14,8 +14,11 @@ import click
 from automl_cli.display import say
 from automl_cli.formats import decisions_text, duration, number, size
 from automl_cli.progress import Finished, Progress
+from automl_spaces.errors import UserError
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from automl_cli.ledger import Ledger
     from automl_cli.ledger_schema import StudyRow
     from automl_cli.recipe import Recipe
@@ -54,18 +57,20 @@ def trial_table(trials: list[Finished], objectives: list[Objective], title: str)
     """A table of trials: objectives first, then their other metrics, then the decisions."""
     from rich.table import Table
 
+    decided = any(t.decisions != "{}" for t in trials)
     table = Table(title=title, title_justify="left", title_style="bold", header_style="bold",
-                  box=None, padding=(0, 2, 0, 0))  # fmt: skip
+                  box=None, padding=(0, 2, 0, 0), expand=decided)  # fmt: skip
     goals = [o.metric for o in objectives]
     others = [m for t in trials[:1] for m in t.metrics if m not in goals][:6]
     table.add_column("trial", justify="right")
     for name in goals + others:
-        table.add_column(name, justify="right", style="green" if name in goals else "")
-    if any(t.decisions != "{}" for t in trials):
-        table.add_column("decisions", overflow="ellipsis", no_wrap=True)
+        style = "green" if name in goals else ""
+        table.add_column(name, justify="right", style=style, no_wrap=True)
+    if decided:  # whatever room is left
+        table.add_column("decisions", overflow="ellipsis", no_wrap=True, ratio=1)
     for t in trials:
         cells = [_cell(m, t.metrics) for m in goals + others]
-        extra = [decisions_text(t.decisions, 200)] if t.decisions != "{}" else []
+        extra = [decisions_text(t.decisions, 200)] if decided else []
         table.add_row(str(t.id), *cells, *extra)
     return table
 
@@ -103,7 +108,7 @@ def closing(
         "": "",
     }
     how = "interrupted" if state == "interrupted" else endings[stopped_by]
-    elapsed = duration(time.monotonic() - progress.started)
+    elapsed = duration(progress.elapsed())
     say(f"{counts} in {elapsed}" + (f"; {how}" if how else ""))
     if state == "failed":
         reasons = dict.fromkeys(
@@ -119,6 +124,16 @@ def closing(
         say(click.style("next: ", bold=True) + f"automl best {study.name}   automl ui")
 
 
+def write(path: Path, text: str) -> None:
+    """Write a file that the user asked for, and say so; `UserError` when it cannot be written."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise UserError(f"cannot write {path}: {error.strerror or error}") from None
+    say(f"written: {path}")
+
+
 def summary(ledger: Ledger, study: StudyRow, progress: Progress, state: str) -> None:
     """The end of a run as JSON on standard output."""
     best = progress.best
@@ -127,7 +142,7 @@ def summary(ledger: Ledger, study: StudyRow, progress: Progress, state: str) -> 
         "state": state,
         "counts": progress.counts,
         "rejected": progress.rejected,
-        "seconds": round(time.monotonic() - progress.started, 3),
+        "seconds": round(progress.elapsed(), 3),
         "best": None
         if best is None
         else {"trial": best.id, "metrics": best.metrics, "decisions": json.loads(best.decisions)},

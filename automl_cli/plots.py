@@ -47,6 +47,7 @@ STYLE: Final[dict[str, Any]] = {
 }
 MAX_SLICES: Final = 12
 _MAX_DOTS: Final = 5000
+_MAX_KINDS: Final = 10  # numbers of more different values are drawn on a scale
 _LOG_RATIO: Final = 100.0  # a positive range that is wider is drawn on a logarithmic axis
 
 
@@ -135,16 +136,18 @@ def slices(
         for place, key in enumerate(keys, 1):
             axes = figure.add_subplot(rows, columns, place)
             _slice(axes, pairs, key, window)
-            if place % columns == 1 or columns == 1:
+            if (place - 1) % columns == 0:
                 axes.set_ylabel(objective.metric)
+            else:
+                axes.tick_params(axis="y", labelleft=False)
     return figure
 
 
 def importances(weights: Mapping[str, float], title: str = "Importance") -> Figure:
-    """How much of the metric's variation each decision explains, the largest first."""
+    """How much each decision matters for the metric, the most important first."""
     top = sorted(weights.items(), key=lambda item: -item[1])[:20]
     with _figure(6.0, 1.0 + 0.26 * max(len(top), 1)) as figure:
-        axes = figure.add_subplot(title=title, xlabel="share of the variation explained")
+        axes = figure.add_subplot(title=title, xlabel="importance, as a share of 1")
         names = [_short(name, 44) for name, _ in top]
         bars = axes.barh(range(len(top)), [weight for _, weight in top], color=BEST, height=0.7)
         axes.set_yticks(range(len(top)), names)
@@ -188,7 +191,7 @@ def _figure(width: float, height: float) -> Iterator[Figure]:
     from matplotlib import rc_context
     from matplotlib.figure import Figure
 
-    with rc_context(STYLE):
+    with rc_context(STYLE):  # type: ignore[arg-type] # matplotlib lists 300 literal keys
         yield Figure(figsize=(width, height), layout="constrained")
 
 
@@ -199,20 +202,19 @@ def _slice(
     window: tuple[float, float],
 ) -> None:
     low, high = window
-    found = [(d[key], v, i) for i, (d, v) in enumerate(pairs) if key in d]
-    found = _thinned(found)
-    wanted = [x for x, _, _ in found]
-    if all(_is_number(x) for x in wanted) and len({*wanted}) > 1:
-        places = [float(x) for x in wanted]
-        if min(places) > 0 and max(places) / min(places) > _LOG_RATIO:
+    found = _thinned([(d[key], v, i) for i, (d, v) in enumerate(pairs) if key in d])
+    kinds = sorted({x for x, _, _ in found}, key=_order)
+    if len(kinds) > _MAX_KINDS and all(map(_is_number, kinds)):
+        places = [float(x) for x, _, _ in found]
+        if kinds[0] > 0 and kinds[-1] / kinds[0] > _LOG_RATIO:
             axes.set_xscale("log")
     else:
-        labels = sorted({str(x) for x in wanted})
         jitter = random.Random(0)
-        places = [labels.index(str(x)) + jitter.uniform(-0.15, 0.15) for x in wanted]
-        axes.set_xticks(range(len(labels)), [_short(label, 12) for label in labels])
-        axes.set_xlim(-0.5, len(labels) - 0.5)
-        if len(labels) > 4:
+        places = [kinds.index(x) + jitter.uniform(-0.18, 0.18) for x, _, _ in found]
+        axes.set_xticks(range(len(kinds)), [_short(str(kind), 12) for kind in kinds])
+        axes.set_xlim(-0.5, len(kinds) - 0.5)
+        axes.grid(visible=False, axis="x")
+        if sum(len(str(kind)) for kind in kinds) > 24:
             axes.tick_params(axis="x", labelrotation=60)
     heights = [min(max(v, low), high) for _, v, _ in found]
     axes.scatter(
@@ -279,6 +281,11 @@ def _moments(values: Sequence[float]) -> tuple[float, float]:
 
 def _is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _order(value: Any) -> tuple[bool, float, str]:
+    """Numbers by size, then labels by name."""
+    return not _is_number(value), value if _is_number(value) else 0.0, str(value)
 
 
 def _short(text: str, limit: int) -> str:

@@ -36,6 +36,7 @@ class Progress:
         self.running: dict[int, float] = {}
         self.rejected = self.retried = self.resumed = 0
         self.started = time.monotonic()
+        self.ended: float | None = None
         self._recent: deque[float] = deque(maxlen=200)
 
     @property
@@ -71,7 +72,11 @@ class Progress:
         rate = len(self._recent) / max(now - since, 1e-9)
         return max(self.trials - self.finished, 0) / rate
 
+    def elapsed(self) -> float:
+        """Seconds of this run's search."""
+        return (self.ended or time.monotonic()) - self.started
+
     def rate(self) -> float:
         """Trials per second of this run."""
         live = self.finished - self.resumed
-        return live / max(time.monotonic() - self.started, 1e-9)
+        return live / max(self.elapsed(), 1e-9)

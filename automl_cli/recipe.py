@@ -106,6 +106,7 @@ def load_recipe(
         files.set_space(root, space)
     for assignment in settings:
         files.set_path(root, assignment)
+    files.resolve_spaces(root, [Path.cwd()])  # those that --set brought
     from automl_cli.recipe_reader import RecipeReader
 
     return RecipeReader(loaded).read()

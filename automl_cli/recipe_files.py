@@ -101,7 +101,7 @@ def load(path: Path, open_files: tuple[Path, ...] = ()) -> Loaded:
     own = MappingNode(
         node.tag, [(k, v) for k, v in node.value if k.value != "extends"], node.start_mark
     )
-    _resolve_spaces(own, path)
+    resolve_spaces(own, lookup_folders(path))
     if parent is None:
         return Loaded(own, [path])
     mark = mark_of(parent)
@@ -123,12 +123,12 @@ def lookup_folders(path: Path) -> list[Path]:
     return [path.parent, path.parent.parent]
 
 
-def _resolve_spaces(node: MappingNode, path: Path) -> None:
-    """Turn the overlay names of a file into absolute paths, while it is known which file."""
+def resolve_spaces(node: MappingNode, folders: Sequence[Path]) -> None:
+    """Turn the overlay names of a recipe into absolute paths, while it is known from where."""
     space = child(node, "space")
     for item in space.value if isinstance(space, SequenceNode) else [space]:
         if isinstance(item, ScalarNode) and item.tag == STANDARD + "str":
-            found = find(item.value, lookup_folders(path), "overlay", mark_of(item))
+            found = find(item.value, folders, "overlay", mark_of(item))
             item.value = str(found)
 
 
@@ -153,7 +153,8 @@ def put(node: MappingNode, key: str, value: Node) -> None:
 
 def value_node(text: str, option: str) -> Node:
     """The YAML node of an option's value; its mistakes are reported as the option's."""
-    return compose(text, option) or ScalarNode(STANDARD + "null", "")
+    where: Any = Mark(option)
+    return compose(text, option) or ScalarNode(STANDARD + "null", "", where)
 
 
 def set_path(root: MappingNode, assignment: str) -> None:
@@ -166,7 +167,14 @@ def set_path(root: MappingNode, assignment: str) -> None:
     option = f"--set {assignment}"
     if not equals:
         raise UserError("expected path=value", Mark(option), hint="--set budget.trials=50")
-    path = parse_path(text.strip(), pattern=True)
+    try:
+        path = parse_path(text.strip(), pattern=True)
+    except UserError as error:
+        raise UserError(error.problems[0].message, Mark(option)) from None
+    if not path:
+        raise UserError("expected path=value", Mark(option), hint="--set budget.trials=50")
+    if path[0] == "extends":
+        raise UserError("a command line cannot change what a recipe extends", Mark(option))
     node = value_node(value, option)
     for parent in list(_owners(root, path[:-1], option, text)):
         _put_key(parent, path[-1], node, option, text)
@@ -187,7 +195,7 @@ def _owners(node: Node, path: Sequence[Any], option: str, text: str) -> Iterator
             return
     elif isinstance(node, MappingNode) and isinstance(key, str):
         inner = child(node, key)
-        if inner is None and node.tag == STANDARD + "map":
+        if (inner is None or inner.tag == STANDARD + "null") and node.tag == STANDARD + "map":
             inner = MappingNode(STANDARD + "map", [], Mark(option))  # type: ignore[arg-type]
             put(node, key, inner)
         if inner is not None:

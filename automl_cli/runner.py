@@ -21,9 +21,10 @@ from automl_cli.executors import Executor
 from automl_cli.ledger import Ledger
 from automl_cli.ledger_schema import StudyRow, TrialRow
 from automl_cli.progress import Finished, Progress
+from automl_cli.studies import recorded
 from automl_cli.trials import Report, TrialRequest, TrialResult
 from automl_spaces.decisions import Decisions
-from automl_spaces.errors import AutomlError, UserError
+from automl_spaces.errors import AutomlError
 from automl_spaces.space import Space
 
 HOPELESS = 10  # failed trials without a single completed one, after which a search gives up
@@ -47,6 +48,7 @@ class _Flight(NamedTuple):
     program: Any
     attempt: int
     costs: dict[str, float]
+    lost: int = 0  # attempts whose worker was lost; a driver that was killed is not the trial's fault
 
 
 class Runner:
@@ -116,7 +118,7 @@ class Runner:
                 finished = Finished(row.id, row.state, row.decisions, metrics, row.reason)
                 self.progress.take(finished, live=False)
             else:
-                decoded[row.id] = self._decode(row)
+                decoded[row.id] = recorded(row, self.space, self.study.name)
                 self.proposer.restore(row.id, decoded[row.id])
         for row in rows:
             self._next_id = max(self._next_id, row.id + 1)
@@ -126,16 +128,6 @@ class Runner:
                 costs = json.loads(row.costs)
                 self._flights[row.id] = _Flight(decoded[row.id], program, attempt, costs)
                 self._again.append(row.id)
-
-    def _decode(self, row: TrialRow) -> Decisions:
-        try:
-            return self.space.decode(row.decisions)
-        except UserError as error:
-            reasons = "; ".join(str(p) for p in error.problems)
-            raise UserError(
-                f"trial {row.id} of {self.study.name} does not fit the space any more: {reasons}",
-                hint="--new starts another study",
-            ) from None
 
     # Dispatch -----------------------------------------------------------------------------------
 
@@ -220,14 +212,15 @@ class Runner:
         if flight is None or flight.attempt != result.attempt:
             return  # an attempt that was given up answers late
         if result.state == "lost":
-            if flight.attempt <= self.limits.retries:
+            lost = flight.lost + 1
+            if lost <= self.limits.retries:
                 attempt = self.ledger.retry(self.study.id, result.trial_id, flight.attempt)
-                self._flights[result.trial_id] = flight._replace(attempt=attempt)
+                self._flights[result.trial_id] = flight._replace(attempt=attempt, lost=lost)
                 self.progress.running.pop(result.trial_id, None)
                 self.progress.retried += 1
                 self._again.append(result.trial_id)
                 return
-            times = f"{flight.attempt} times" if flight.attempt > 1 else "once"
+            times = f"{lost} times" if lost > 1 else "once"
             result = result._replace(state="failed", reason=f"{result.reason} ({times})")
         metrics = {"seconds": result.seconds, **flight.costs, **result.metrics}
         if not self.ledger.finish(
@@ -274,8 +267,11 @@ class Runner:
 
 
 def trial_seed(seed: int, trial_id: int) -> int:
-    """The seed of one trial: the same whenever and wherever it is run."""
-    return (seed * 1_000_003 + trial_id) % 2**31
+    """The seed of one trial: the same whenever and wherever it is run.
+
+    The seed of trial 0 is the study's own, so that a static recipe can repeat any trial.
+    """
+    return (seed + trial_id * 1_000_003) % 2**31
 
 
 def _json_number(value: float) -> float | str:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from automl_algorithms import catalogue
@@ -13,12 +15,14 @@ from automl_cli import executors, studies
 from automl_cli.display import Display
 from automl_cli.ledger import Ledger
 from automl_cli.ledger_schema import StudyRow
+from automl_cli.mlflow_process import Projection
 from automl_cli.output import announce, closing, summary
 from automl_cli.progress import Progress
 from automl_cli.recipe import Recipe, import_folders
+from automl_cli.recipe_files import shown
 from automl_cli.runner import Limits, Runner
 from automl_cli.worker import Setting
-from automl_spaces.errors import UserError
+from automl_spaces.errors import AutomlError, Mark, Problems, UserError
 from automl_spaces.space import Space
 
 INTERRUPTED = 130
@@ -50,10 +54,15 @@ class Session:
         """Search; returns the exit code. Nothing is written before all of the recipe is checked."""
         recipe = self.recipe
         space = Space.compile(recipe.template)
-        algorithm = catalogue.create(recipe.algorithm, recipe.options)
+        trials = self._trials(space)
         mark = recipe.marks.get("algorithm")
+        with _marked(mark, "algorithm"):
+            algorithm = catalogue.create(recipe.algorithm, recipe.options)
         check_capabilities(recipe.algorithm, algorithm.capabilities, space, recipe.objectives, mark)
-        cost_functions = {name: cost_catalogue.load(name) for name in recipe.costs}
+        cost_functions = {name: _guarded(name) for name in recipe.costs}
+        with _marked(recipe.marks.get("costs") or recipe.marks.get("constraints"), "costs"):
+            for cost in cost_functions.values():
+                cost(recipe.program)
         proposer = Proposer(
             algorithm,
             space,
@@ -63,37 +72,47 @@ class Session:
             unique=recipe.unique,
             baseline=recipe.baseline,
         )
-        executor = self._executor()
-        ledger = Ledger(studies.ledger_path())
+        with _marked(recipe.marks.get("run"), "run"):
+            executor = self._executor()
         try:
-            name = self._name or studies.default_name(recipe)
-            if self._new:
-                name = studies.free_name(ledger, name)
-            study = studies.open_study(
-                ledger, recipe, space, name, accept_changes=self._accept_changes
-            )
-            with ledger.lock(study.id):
-                return self._search(
-                    ledger, study, space, proposer, executor, cost_functions, resume_line
-                )
+            with Ledger(studies.ledger_path()) as ledger:
+                name = self._name or studies.default_name(recipe)
+                if self._new:
+                    name = studies.free_name(ledger, name)
+                with studies.open_study(
+                    ledger, recipe, space, name, accept_changes=self._accept_changes
+                ) as study:
+                    return self._search(
+                        ledger,
+                        study,
+                        space,
+                        trials,
+                        proposer,
+                        executor,
+                        cost_functions,
+                        resume_line,
+                    )
         finally:
             executor.close(kill=True)
-            ledger.close()
 
     def _search(
         self,
         ledger: Ledger,
         study: StudyRow,
         space: Space,
+        trials: int | None,
         proposer: Proposer,
         executor: executors.Executor,
         cost_functions: dict[str, Callable[[Any], float]],
         resume_line: str,
     ) -> int:
         recipe = self.recipe
-        progress = Progress(recipe.objectives, self._trials(space))
-        display = Display(progress, study.name, quiet=self.as_json)
+        progress = Progress(recipe.objectives, trials)
         announce(recipe, space, study, quiet=self.as_json)
+        ledger.set_study_state(study.id, "running")
+        projection = self._projection(ledger, study)
+        warnings = projection.warning if projection is not None else None
+        display = Display(progress, study.name, quiet=self.as_json, warnings=warnings)
         runner = Runner(
             ledger,
             study,
@@ -111,8 +130,6 @@ class Session:
             costs=cost_functions,
             listener=display.finished,
         )
-        ledger.set_study_state(study.id, "running")
-        projection = self._projection(ledger, study)
         state, code = "interrupted", INTERRUPTED
         try:
             with display:
@@ -125,8 +142,9 @@ class Session:
             state = "failed"
             raise
         finally:
+            progress.ended = time.monotonic()
             ledger.set_study_state(study.id, state)
-            note = projection.finish(display) if projection is not None else None
+            note = _await(projection) if projection is not None else None
         if self.as_json:
             summary(ledger, study, progress, state)
         else:
@@ -141,7 +159,7 @@ class Session:
         if trials is None and self.recipe.budget["seconds"] is None:
             raise UserError(
                 "how long shall it search? budget: {trials: 25}",
-                self.recipe.marks.get("budget"),
+                self.recipe.marks.get("budget") or Mark(shown(self.recipe.path)),
                 path="budget",
                 hint="or --trials 25, or --seconds 600",
             )
@@ -181,12 +199,55 @@ class Session:
 
         return accept
 
-    def _projection(self, ledger: Ledger, study: StudyRow) -> Any:
+    def _projection(self, ledger: Ledger, study: StudyRow) -> Projection | None:
         if not self.recipe.tracking["enabled"]:
             return None
-        from automl_cli.tracking import Tracking
+        tracking = self.recipe.tracking
+        projection = Projection(
+            ledger.path,
+            study,
+            tracking_uri=tracking["uri"],
+            experiment=tracking["experiment"] or self.recipe.name,
+            children=tracking["children"],
+            best_recipe="automl_cli.study_results:recipe_maker",
+        )
+        projection.start()
+        return projection
 
-        return Tracking(ledger, study, self.recipe)
+
+def _await(projection: Projection) -> str:
+    """Wait until MLflow has everything, or says why not; a second Ctrl-C ends the waiting."""
+    try:
+        return projection.finish().message
+    except KeyboardInterrupt:
+        return "MLflow: the rest follows in the background; later: automl sync"
+
+
+@contextmanager
+def _marked(mark: Mark | None, path: str) -> Iterator[None]:
+    """Say of the mistakes found in the block where they were written."""
+    try:
+        yield
+    except UserError as error:
+        problems = Problems()
+        problems.extend(error, mark, path)
+        problems.raise_if_any()
+
+
+def _guarded(name: str) -> Callable[[Any], float]:
+    """A cost function whose own failure is told as such, and not as the algorithm's."""
+    cost = cost_catalogue.load(name)
+
+    def guarded(program: Any) -> float:
+        try:
+            return cost(program)
+        except AutomlError:
+            raise
+        except Exception as error:
+            what = f"{type(error).__name__}: {error}"
+            raise AutomlError(f"the cost {name} failed: {what}") from error
+
+    return guarded
 
 
 def _preload(recipe: Recipe) -> list[str]:

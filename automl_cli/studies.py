@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import platform
+import re
 import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib import metadata
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
 from automl_cli.ledger import Ledger
-from automl_cli.ledger_schema import StudyRow
+from automl_cli.ledger_schema import StudyRow, TrialRow
 from automl_cli.recipe import Recipe
+from automl_spaces.decisions import Decisions
 from automl_spaces.errors import UserError, did_you_mean
 from automl_spaces.json_form import fingerprint, to_json
 from automl_spaces.space import Space
@@ -26,8 +32,11 @@ def ledger_path(folder: Path | None = None) -> Path:
 
 
 def study_folder(name: str) -> Path:
-    """Where the files of a study's trials lie."""
-    return Path.cwd() / FOLDER / "studies" / name.replace("/", "-")
+    """Where the files of a study's trials lie: a folder of its own, whatever the name."""
+    safe = re.sub(r"[^\w.+-]", "-", name).lstrip(".")[:100]
+    if safe != name:
+        safe += "-" + hashlib.sha256(name.encode()).hexdigest()[:8]
+    return Path.cwd() / FOLDER / "studies" / safe
 
 
 def default_name(recipe: Recipe) -> str:
@@ -35,14 +44,16 @@ def default_name(recipe: Recipe) -> str:
     return f"{recipe.name}-{recipe.algorithm}-{recipe.seed}"
 
 
+@contextmanager
 def open_study(
     ledger: Ledger, recipe: Recipe, space: Space, name: str, *, accept_changes: bool = False
-) -> StudyRow:
-    """The study of that name, new or resumed.
+) -> Iterator[StudyRow]:
+    """The study of that name, new or resumed, locked for this process alone.
 
     Raises:
+        StudyBusy: when another process runs it.
         UserError: when it was recorded with another program, space, algorithm, objective or seed
-            and the changes are not accepted.
+            and the changes are not accepted, or a trial of it does not fit the space any more.
     """
     wanted: dict[str, Any] = {
         "recipe": dump(recipe.as_data()),
@@ -56,23 +67,34 @@ def open_study(
         ),
         "seed": recipe.seed,
     }
-    found = ledger.study(name)
-    if found is None:
-        return ledger.create_study(name=name, environment=environment(recipe), **wanted)
-    compared = ("space_hash", "program_hash", "algorithm", "options", "objectives", "seed")
-    changed = [key for key in compared if getattr(found, key) != wanted[key]]
-    if not changed:
-        return found
-    if not accept_changes:
-        what = ", ".join(dict.fromkeys(_WORDS[key] for key in changed))
+    study = ledger.study(name)
+    if study is None:
+        study = ledger.create_study(name=name, environment=environment(recipe), **wanted)
+    with ledger.lock(study.id):
+        changed = [key for key in _WORDS if getattr(study, key) != wanted[key]]
+        if changed and not accept_changes:
+            what = ", ".join(dict.fromkeys(_WORDS[key] for key in changed))
+            raise UserError(
+                f"the study {name} was recorded with another {what}",
+                hint="--study NAME or --new starts another; --accept-changes goes on with this",
+            )
+        if changed:
+            for row in ledger.trials(study.id):
+                recorded(row, space, name)
+            ledger.update_study(study.id, **wanted)
+        yield study._replace(**wanted)
+
+
+def recorded(row: TrialRow, space: Space, name: str) -> Decisions:
+    """What a trial of the study `name` was decided to be; `UserError` when the space lacks it."""
+    try:
+        return space.decode(row.decisions)
+    except UserError as error:
+        reasons = "; ".join(str(p) for p in error.problems)
         raise UserError(
-            f"the study {name} was recorded with another {what}",
-            hint="--study NAME or --new starts another study; --accept-changes goes on with this",
-        )
-    ledger.update_study(found.id, **wanted)
-    row = ledger.study(name)
-    assert row is not None
-    return row
+            f"trial {row.id} of {name} does not fit the space any more: {reasons}",
+            hint="--new starts another study",
+        ) from None
 
 
 _WORDS: Final = {
@@ -116,6 +138,28 @@ def find_study(ledger: Ledger, name: str | None) -> StudyRow:
     return found[-1]
 
 
+def matching(ledger: Ledger, names: Sequence[str]) -> list[StudyRow]:
+    """The studies of these names, or whose names begin so; all of them when none is given.
+
+    Raises:
+        UserError: for a name that fits none, with the nearest.
+    """
+    studies = ledger.studies()
+    if not names:
+        return studies
+    chosen: dict[int, StudyRow] = {}
+    for name in names:
+        stem = name.removesuffix(".yaml").removesuffix(".yml").replace("/", "-")
+        fits = [s for s in studies if s.name == name] or [
+            s for s in studies if s.name.startswith(stem)
+        ]
+        if not fits:
+            hint = did_you_mean(name, [s.name for s in studies])
+            raise UserError(f"there is no study {name}", hint=hint)
+        chosen |= {s.id: s for s in fits}
+    return list(chosen.values())
+
+
 def environment(recipe: Recipe) -> str:
     """What the study ran on, as JSON: versions, the commit of the working folder, the recipe."""
     versions = {"python": platform.python_version()}
@@ -130,6 +174,7 @@ def environment(recipe: Recipe) -> str:
             "machine": platform.machine(),
             "commit": _commit(),
             "recipe": str(recipe.path),
+            "experiment": recipe.tracking["experiment"] or recipe.name,
         }
     )
 

@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from automl_cli.ledger import Ledger
 from automl_cli.ledger_schema import StudyRow
 from automl_cli.progress import Finished
 from automl_cli.recipe import open_import_folders
+from automl_cli.recipe_files import child
+from automl_cli.recipe_schema import SECTIONS
+from automl_cli.runner import trial_seed
 from automl_cli.shipped import register_shipped
+from automl_spaces.errors import UserError
 from automl_spaces.json_form import from_json
 from automl_spaces.objective import Objective
 from automl_spaces.space import Space
-from automl_spaces.yaml_reader import compose
+from automl_spaces.yaml_reader import compose, plain
 from automl_spaces.yaml_writer import dump
 
 
@@ -24,12 +30,20 @@ def objectives_of(study: StudyRow) -> list[Objective]:
 
 def imports_of(study: StudyRow) -> tuple[str, ...]:
     """The modules that the study's recipe may name."""
-    from automl_cli.recipe_files import child
-    from automl_spaces.yaml_reader import plain
+    return tuple(_recipe_key(study, "imports") or ())
 
+
+def _recipe_key(study: StudyRow, key: str) -> Any:
+    """The plain value of a key of the recipe that the study was started with; None if absent."""
     root = compose(study.recipe, f"the recipe of {study.name}")
-    node = child(root, "imports") if root is not None else None
-    return tuple(plain(node)) if node is not None else ()
+    node = child(root, key) if root is not None else None
+    return None if node is None else plain(node)
+
+
+def experiment_of(study: StudyRow) -> str:
+    """The MLflow experiment that the study belongs to: the one its run was projected into."""
+    environment: dict[str, Any] = json.loads(study.environment)
+    return str(environment.get("experiment") or study.name)
 
 
 def space_of(study: StudyRow) -> Space:
@@ -39,8 +53,26 @@ def space_of(study: StudyRow) -> Space:
     return Space.compile(from_json(study.space, imports_of(study)))
 
 
+def recipe_maker(ledger_path: Path, study_name: str) -> Callable[[int], str]:
+    """For the MLflow projection: the static recipe of a trial of a study, by the trial's id."""
+    with Ledger(ledger_path, read_only=True) as ledger:
+        study = ledger.study(study_name)
+        if study is None:
+            raise UserError(f"there is no study {study_name}")
+
+    def make(trial_id: int) -> str:
+        with Ledger(ledger_path, read_only=True) as ledger:
+            row = ledger.trial(study.id, trial_id)
+        if row is None:
+            raise UserError(f"{study_name} has no trial {trial_id}")
+        trial = Finished(row.id, row.state, row.decisions, json.loads(row.metrics), row.reason)
+        return static_recipe(study, trial)[0]
+
+    return make
+
+
 def static_recipe(study: StudyRow, trial: Finished) -> tuple[str, Any]:
-    """A trial's program, and the recipe that trains it: no space, no algorithm."""
+    """A trial's program, and the recipe that repeats it: no space, no algorithm, its own seed."""
     space = space_of(study)
     program = space.materialise(space.decode(trial.decisions))
     objectives = [{o.direction: o.metric} for o in objectives_of(study)]
@@ -50,7 +82,15 @@ def static_recipe(study: StudyRow, trial: Finished) -> tuple[str, Any]:
         data["imports"] = list(imports)
     data["program"] = program
     data["objective"] = objectives[0] if len(objectives) == 1 else objectives
-    data["seed"] = study.seed
+    costs = _recipe_key(study, "costs")
+    if costs:
+        data["costs"] = costs
+    data["seed"] = trial_seed(study.seed, trial.id)  # the only trial of a static recipe has it
+    defaults = {key: default for key, (_, default, _) in SECTIONS["run"].items()}
+    run = _recipe_key(study, "run") or {}
+    changed = {key: value for key, value in run.items() if value != defaults.get(key)}
+    if changed:
+        data["run"] = changed
     head = f"# Trial {trial.id} of {study.name}: " + ", ".join(
         f"{o.metric} {trial.metrics[o.metric]:.6g}"
         for o in objectives_of(study)

@@ -169,7 +169,7 @@ class Sampling(Iterator[tuple[Any, Feedback]]):
 
     @property
     def best(self) -> Result | None:
-        """The best trial by the first objective, the earliest of equals; None: none completed."""
+        """The best by the first objective, then the next; of equals the first. None: no result."""
         results = self.results
         done = [i for i, rewards in enumerate(self._rewards) if rewards]
         return results[max(done, key=self._rewards.__getitem__)] if done else None

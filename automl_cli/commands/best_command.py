@@ -14,7 +14,9 @@ from automl_cli.commands.options import complete_studies, json_option
 @click.command()
 @click.argument("study", required=False, shell_complete=complete_studies)
 @click.option("--trial", "trial_id", type=int, help="This trial instead of the best.")
-@click.option("--top", type=int, default=5, show_default=True, help="Trials in the table.")
+@click.option(
+    "--top", type=click.IntRange(min=1), default=5, show_default=True, help="Trials in the table."
+)
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="Write a static recipe.")
 @click.option("--train", is_flag=True, help="Train the program again, as a study of its own.")
 @json_option
@@ -28,7 +30,7 @@ def best_command(
 ) -> int:
     """Show the best program of STUDY: a study's or recipe's name, the latest study otherwise."""
     from automl_cli.ledger import Ledger
-    from automl_cli.output import best_rows, trial_table
+    from automl_cli.output import best_rows, trial_table, write
     from automl_cli.studies import find_study, ledger_path
     from automl_cli.study_results import objectives_of, static_recipe
     from automl_spaces.errors import UserError
@@ -46,7 +48,7 @@ def best_command(
                 raise UserError(f"trial {trial_id} of {row.name} has not completed")
             chosen = found[0]
         recipe_text, program = static_recipe(row, chosen)
-    if as_json:
+    if as_json and not train:
         click.echo(json.dumps(_data(row.name, chosen, program)))
     elif output is None and not train:
         from rich.console import Console
@@ -56,10 +58,9 @@ def best_command(
         click.echo(click.style(f"\ntrial {chosen.id} as a recipe", bold=True))
         click.echo(recipe_text, nl=False)
     if output is not None:
-        output.write_text(recipe_text, encoding="utf-8")
-        click.echo(f"written: {output}", err=True)
+        write(output, recipe_text)
     if train:
-        return _train(recipe_text, f"{row.name}-trial-{chosen.id}", output)
+        return _train(recipe_text, f"{row.name}-trial-{chosen.id}", output, as_json)
     return 0
 
 
@@ -75,7 +76,7 @@ def _data(name: str, trial: Any, program: Any) -> dict[str, Any]:
     }
 
 
-def _train(text: str, name: str, output: Path | None) -> int:
+def _train(text: str, name: str, output: Path | None, as_json: bool) -> int:
     """Run a static recipe; without a file of its own it is kept beside the ledger."""
     from automl_cli.commands.run_command import run_command
     from automl_cli.studies import study_folder
@@ -85,6 +86,6 @@ def _train(text: str, name: str, output: Path | None) -> int:
         folder.mkdir(parents=True, exist_ok=True)
         output = folder / "recipe.yaml"
         output.write_text(text, encoding="utf-8")
-    arguments = [str(output), "--study", name, "--new"]
+    arguments = [str(output), "--study", name, "--new", *["--json"] * as_json]
     code = run_command.main(arguments, prog_name="automl run", standalone_mode=False)
     return code if isinstance(code, int) else 0

@@ -32,14 +32,14 @@ def diff_command(
     run_it: bool,
     as_json: bool,
 ) -> int:
-    r"""Compare RECIPE with OTHER, or with itself after a switch.
+    """Compare RECIPE with OTHER, or with itself after a switch.
 
     \b
     automl diff static.yaml s1.yaml
     automl diff s1.yaml --algorithm bayesian -o s1_bayesian.yaml
     automl diff s1.yaml --space +overlays/mobilenet_s2 --run
     """
-    from automl_cli import recipe_files
+    from automl_cli.output import write
     from automl_cli.recipe import load_recipe
     from automl_cli.recipe_diff import as_json as diff_json
     from automl_cli.recipe_diff import compare
@@ -59,15 +59,13 @@ def diff_command(
 
         text = switched(old.path, algorithm, space, output)
     if output is not None and text is not None:
-        output.write_text(text, encoding="utf-8")
+        write(output, text)
         new = load_recipe(str(output), path=output.resolve())
     found = compare(old, new, text, settings)
     if as_json:
         click.echo(diff_json(found))
     else:
         _print(found)
-        if output is not None:
-            click.echo(f"written: {recipe_files.shown(output.resolve())}", err=True)
     if run_it:
         from automl_cli.commands.run_command import run_command
 

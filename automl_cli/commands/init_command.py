@@ -37,14 +37,13 @@ budget: {trials: 40}
 @click.option("--force", is_flag=True, help="Overwrite files that are there.")
 def init_command(folder: Path, force: bool) -> None:
     """Write recipe.yaml and train.py to FOLDER: the smallest search of a function of yours."""
+    from automl_cli.output import say, write
     from automl_spaces.errors import UserError
 
     files = {folder / "recipe.yaml": RECIPE, folder / "train.py": PROGRAM}
     there = [str(p) for p in files if p.exists()]
     if there and not force:
         raise UserError(f"{', '.join(there)} exists already", hint="--force overwrites")
-    folder.mkdir(parents=True, exist_ok=True)
     for path, text in files.items():
-        path.write_text(text, encoding="utf-8")
-        click.echo(f"written: {path}")
-    click.echo(f"next: automl run {folder / 'recipe.yaml'}")
+        write(path, text)
+    say(f"next: automl run {folder / 'recipe.yaml'}")

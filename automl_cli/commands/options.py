@@ -11,13 +11,16 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 def complete_recipes(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
-    """Recipe names and files that begin so."""
+    """Recipe names, files and folders that begin so."""
+    import glob
     from pathlib import Path
 
-    from automl_cli.recipe_files import shipped_recipes
+    from automl_cli.recipe_files import SUFFIXES, shipped_recipes
 
-    files = [str(p) for p in Path.cwd().glob(f"{incomplete}*.yaml")]
-    return files + [n for n in shipped_recipes() if n.startswith(incomplete)]
+    there = sorted(glob.glob(glob.escape(incomplete) + "*"))  # noqa: PTH207 - as it was typed
+    files = [p for p in there if p.endswith(SUFFIXES)]
+    folders = [f"{p}/" for p in there if Path(p).is_dir()]
+    return files + folders + [n for n in shipped_recipes() if n.startswith(incomplete)]
 
 
 def complete_algorithms(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:

@@ -86,13 +86,6 @@ class ChoiceType(SymbolType):
         for message in check(self.name, args):
             problems.add(message, mark)
 
-
-    def accept(self, node: Symbol, name: str, value: Any) -> None:
-        """As for any node; and what is changed must still leave something to choose."""
-        problems = Problems()
-        self.check({**node.args, name: value}, problems, node.mark)
-        problems.raise_if_any()
-
     def __reduce__(self) -> Any:
         return _choice_type, (self.name,)
 

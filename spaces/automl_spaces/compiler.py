@@ -13,7 +13,7 @@ from dataclasses import replace
 from typing import Any
 
 from automl_spaces.choices import Choice, has_choices
-from automl_spaces.errors import UserError
+from automl_spaces.errors import Problems, UserError
 from automl_spaces.paths import format_path
 from automl_spaces.points import Group, Kind, Point, Value, labels_of
 from automl_spaces.symbols import ATOMS, Symbol, clone
@@ -73,6 +73,7 @@ class Collector:
         self.points: dict[str, Point] = {}
         self.conditions: dict[str, list[tuple[str, int] | None]] = {}
         self.kinds: dict[str, tuple[str, list[str], bool, bool]] = {}
+        self.named: dict[str, bool] = {}
 
     def visit(
         self, value: Any, prefix: str, condition: tuple[str, int] | None, open: tuple[str, ...] = ()
@@ -95,9 +96,15 @@ class Collector:
     ) -> None:
         if id in open:
             raise UserError(f"the choice named {id} stands inside of itself", choice.mark)
+        problems = Problems()
+        choice.type.check(choice.args, problems, choice.mark)  # it may have been edited
+        problems.raise_if_any()
         name, slots = choice.type.name, slots_of(choice, id)
         distinct = name == "permutate" or choice.args.get("distinct", True)
         kind = (name, slots, distinct, choice.args.get("sorted", False))
+        named = choice.args.get("name") is not None
+        if self.named.setdefault(id, named) != named:
+            raise UserError(f"{id} is the name of one choice and the place of another", choice.mark)
         if self.kinds.setdefault(id, kind) != kind:
             raise UserError(f"the choices named {id} differ in kind", choice.mark, hint=_SHARING)
         point = _point(choice, id)
@@ -127,6 +134,10 @@ class Collector:
     def finish(self) -> tuple[Point, ...]:
         """The points with their indices, parents before children."""
         together = {slot: kind[1] for kind in self.kinds.values() for slot in kind[1]}
+        conditions = {
+            id: [] if None in given else [c for c in given if c is not None]
+            for id, given in self.conditions.items()
+        }
         order: dict[str, None] = {}
         visiting: set[str] = set()
 
@@ -136,9 +147,8 @@ class Collector:
             if id in visiting:
                 raise UserError(f"the choice {id} depends on itself", self.points[id].mark)
             visiting.update(together[id])
-            for condition in self.conditions[id]:
-                if condition is not None and None not in self.conditions[id]:
-                    place(condition[0])
+            for parent, _ in conditions[id]:
+                place(parent)
             order.update(dict.fromkeys(together[id]))  # slots count at the same time
 
         for id in self.points:
@@ -154,9 +164,7 @@ class Collector:
             replace(
                 self.points[id],
                 index=i,
-                conditions=()
-                if None in self.conditions[id]
-                else tuple((index[c[0]], c[1]) for c in self.conditions[id] if c is not None),
+                conditions=tuple((index[parent], chosen) for parent, chosen in conditions[id]),
                 group=groups.get(id),
             )
             for i, id in enumerate(order)

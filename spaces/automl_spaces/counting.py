@@ -2,112 +2,109 @@
 
 from __future__ import annotations
 
-import itertools
 import math
 from collections.abc import Sequence
 
-from automl_spaces.points import Group, Point
+from automl_spaces.points import Point
 
-_MOST_CASES = 100_000
+_MOST_STATES = 100_000
+
+Last = tuple[tuple[int, int], ...]  # of each sorted group that is half decided: its last candidate
+State = tuple[frozenset[int], Last]  # the points that are active and still to come; `Last`
+States = dict[State, int | float]
 
 
 def count(points: Sequence[Point]) -> int | float:
-    """How many records there are; `math.inf` when an active point is a continuum.
+    """How many records there are; `math.inf` when a point that can be active is a continuum.
 
-    A point with one condition hangs below its parent, and the forest is counted bottom up. A
-    point shared between several conditions is counted case by case over the points that decide
-    whether it is active.
+    The points are decided one after the other, children soon after their parents. Of what was
+    decided only the points that it made active are remembered, so that the ways to come to the
+    same state are added up and a chain of independent decisions keeps a single state.
+
+    Raises:
+        OverflowError: so many choices share their conditions that the states explode.
     """
-    shared = [p for p in points if len(p.conditions) > 1]
-    if not shared:
-        return _count_forest(points, {})
-    deciders = sorted({i for p in shared for i in _ancestors(points, p)})
-    sizes = [len(points[i].labels) for i in deciders]
-    if math.prod(sizes) > _MOST_CASES:
-        raise OverflowError("too many shared conditions to count the space exactly")
-    total: int | float = 0
-    for case in itertools.product(*(range(-1, n) for n in sizes)):
-        fixed = dict(zip(deciders, case, strict=True))
-        if _consistent(points, fixed):
-            total += _count_forest(points, fixed)
-    return total
+    children: dict[tuple[int, int], list[int]] = {}
+    for point in points:
+        for condition in point.conditions:
+            children.setdefault(condition, []).append(point.index)
+    bearing = {parent for parent, _ in children}
+    roots = frozenset(p.index for p in points if not p.conditions)
+    states: States = {(roots, ()): 1}
+    for i in _order(points, children):
+        states = _decide(points[i], states, children, bearing)
+        if len(states) > _MOST_STATES:
+            raise OverflowError("too many shared conditions to count the space exactly")
+    return sum(states.values())
 
 
-def _ancestors(points: Sequence[Point], point: Point) -> set[int]:
-    found = {parent for parent, _ in point.conditions}
-    return found.union(*(_ancestors(points, points[i]) for i in found)) if found else found
+def _order(points: Sequence[Point], children: dict[tuple[int, int], list[int]]) -> list[int]:
+    """Depth first, but a point only after all of its parents."""
+    order: list[int] = []
+    missing = [len({parent for parent, _ in p.conditions}) for p in points]
+    stack = [p.index for p in reversed(points) if not p.conditions]
+    while stack:
+        i = stack.pop()
+        order.append(i)
+        below = {j for c in range(len(points[i].labels)) for j in children.get((i, c), ())}
+        for j in sorted(below, reverse=True):
+            missing[j] -= 1
+            if not missing[j]:
+                stack.append(j)
+    return order
 
 
-def _active(point: Point, fixed: dict[int, int]) -> bool:
-    return not point.conditions or any(fixed[i] == c for i, c in point.conditions)
+def _decide(
+    point: Point,
+    states: States,
+    children: dict[tuple[int, int], list[int]],
+    bearing: set[int],
+) -> States:
+    i, group = point.index, point.group
+    plain = group is None or not bearing.intersection(group.indices)
+    after: States = {}
+    for (active, last), ways in states.items():
+        if i not in active:
+            after[active, last] = after.get((active, last), 0) + ways
+            continue
+        rest = active - {i}
+        if plain and i not in bearing:
+            times = _alternatives(point)
+            after[rest, last] = after.get((rest, last), 0) + ways * times
+            continue
+        for chosen, remembered, times in _candidates(point, last):
+            state = rest.union(children.get((i, chosen), ())), remembered
+            after[state] = after.get(state, 0) + ways * times
+    return after
 
 
-def _consistent(points: Sequence[Point], fixed: dict[int, int]) -> bool:
-    """-1 stands for inactive: it is right exactly where the other values make it so."""
-    for i, value in fixed.items():
-        if _active(points[i], fixed) != (value >= 0):
-            return False
-        group = points[i].group
-        if group is not None and any(j not in fixed for j in group.indices):
-            raise OverflowError("a shared choice below a group is not counted")
-        if group is not None and value >= 0:
-            chosen = [fixed[j] for j in group.indices]
-            if group.distinct and len({*chosen}) < len(chosen):
-                return False
-            if group.sorted and chosen != sorted(chosen):
-                return False
-    return True
+def _alternatives(point: Point) -> int | float:
+    """In how many ways a point without children is decided; a group of them at its first slot."""
+    group = point.group
+    if group is None:
+        return math.inf if point.cardinality is None else point.cardinality
+    if point.index != group.indices[0]:
+        return 1
+    n, k = len(point.labels), len(group.indices)
+    if group.distinct:
+        return math.comb(n, k) if group.sorted else math.perm(n, k)
+    return math.comb(n + k - 1, k) if group.sorted else n**k
 
 
-def _count_forest(points: Sequence[Point], fixed: dict[int, int]) -> int | float:
-    below: dict[tuple[int, int], list[int]] = {}
-    roots: list[int] = []
-    for p in points:
-        if not p.conditions:
-            roots.append(p.index)
-        elif len(p.conditions) == 1:
-            below.setdefault(p.conditions[0], []).append(p.index)
-        elif _active(p, fixed):
-            roots.append(p.index)
+def _candidates(point: Point, last: Last) -> list[tuple[int, Last, int]]:
+    """Each candidate that may come now, what is then remembered, and how often it counts.
 
-    def product(indices: list[int]) -> int | float:
-        total: int | float = 1
-        for i in indices:
-            group = points[i].group
-            if group is None or i in fixed:
-                total *= single(i)
-            elif i == group.indices[0]:
-                total *= _count_group(group, [weights(j) for j in group.indices])
-        return total
-
-    def weights(i: int) -> list[int | float]:
-        return [product(below.get((i, c), [])) for c in range(len(points[i].labels))]
-
-    def single(i: int) -> int | float:
-        if i in fixed:
-            # Its value is given; what hangs below it and is not given itself still varies.
-            chosen = fixed[i]
-            return product([j for j in below.get((i, chosen), []) if j not in fixed])
-        if points[i].kind == "categorical":
-            return sum(weights(i))
-        return points[i].cardinality or math.inf
-
-    top = [i for i in roots if i not in fixed] + [i for i in fixed if fixed[i] >= 0]
-    return product(top)
-
-
-def _count_group(group: Group, weights: list[list[int | float]]) -> int | float:
-    """Slots are alike, so the first one's weights serve for all of them.
-
-    Distinct: elementary symmetric polynomial e_k (times k! when unordered); sorted with repeats:
-    complete homogeneous symmetric polynomial h_k; else the plain power.
+    Slots are alike, so distinct ones in any order are counted as sorted ones, k! times.
     """
-    k, w = len(group.indices), weights[0]
-    if not group.distinct and not group.sorted:
-        return math.prod(sum(each) for each in weights)
-    ways: list[int | float] = [1, *[0] * k]
-    for x in w:
-        steps = range(k, 0, -1) if group.distinct else range(1, k + 1)
-        for j in steps:
-            ways[j] += ways[j - 1] * x
-    return ways[k] * (math.factorial(k) if group.distinct and not group.sorted else 1)
+    group, n = point.group, len(point.labels)
+    if group is None or not (group.distinct or group.sorted):
+        return [(c, last, 1) for c in range(n)]
+    first = group.indices[0]
+    others = tuple(pair for pair in last if pair[0] != first)
+    start = dict(last).get(first, -1 if group.distinct else 0) + group.distinct
+    times = 1
+    if point.index == first and group.distinct and not group.sorted:
+        times = math.factorial(len(group.indices))
+    if point.index == group.indices[-1]:
+        return [(c, others, times) for c in range(start, n)]
+    return [(c, (*others, (first, c)), times) for c in range(start, n)]

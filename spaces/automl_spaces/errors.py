@@ -87,10 +87,12 @@ class Problems:
 
     def __init__(self) -> None:
         self.found: list[Problem] = []
+        self.noted = 0  # also counts those that were known already
 
     def add(self, message: str, mark: Mark | None = None, path: str = "", hint: str = "") -> None:
         """Note one mistake and go on."""
         problem = Problem(message, mark, path, hint)
+        self.noted += 1
         if problem not in self.found:
             self.found.append(problem)
 

@@ -13,19 +13,13 @@ from typing import Any, Final, NamedTuple
 
 from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
-from automl_spaces.choices import Choice
-from automl_spaces.errors import (
-    AutomlError,
-    Mark,
-    Problems,
-    UserError,
-    did_you_mean,
-)
-from automl_spaces.paths import Path, format_path, parse_path
+from automl_spaces.choices import CHOICES, Choice
+from automl_spaces.errors import AutomlError, Mark, Problems, UserError, did_you_mean
+from automl_spaces.paths import Path, Wild, format_path, parse_path
 from automl_spaces.registry import resolve
-from automl_spaces.symbols import Symbol, clone, lookup
+from automl_spaces.symbols import Symbol, adopt, clone, lookup
 from automl_spaces.traversal import MISSING, argument, find, nearest_paths_hint, replace, walk
-from automl_spaces.yaml_reader import STANDARD, mark_of, scalar_value
+from automl_spaces.yaml_reader import STANDARD, mark_of, plain, scalar_value
 from automl_spaces.yaml_values import Reader
 
 ACTIONS: Final = ("replace", "set", "append", "prepend", "delete")
@@ -55,7 +49,7 @@ def read_rules(node: Node, imports: Iterable[str], problems: Problems) -> list[R
                     hint=did_you_mean(name, ("rules", "imports", "doc", "at")),
                 )
         if "imports" in keys:
-            imports += tuple(str(n.value) for n in keys["imports"][1].value)
+            imports += _modules(keys["imports"][1])
         if "rules" not in keys:
             problems.add("an overlay without rules", mark_of(node))
             return []
@@ -64,6 +58,13 @@ def read_rules(node: Node, imports: Iterable[str], problems: Problems) -> list[R
         problems.add("an overlay is a list of rules: - at: ...", mark_of(node))
         return []
     return _rules(node.value, imports, problems)
+
+
+def _modules(node: Node) -> tuple[str, ...]:
+    names = plain(node)
+    if not isinstance(names, list):
+        raise UserError("imports is a list of modules: [torch.nn]", mark_of(node))
+    return tuple(map(str, names))
 
 
 def _rules(nodes: list[Node], imports: tuple[str, ...], problems: Problems) -> list[Rule]:
@@ -101,9 +102,16 @@ def apply(program: Symbol, rules: Iterable[Rule], problems: Problems) -> Symbol:
 
 
 def _places(program: Any, rule: Rule) -> list[Path]:
+    """Where a rule applies: inner places before outer ones, later ones before earlier ones.
+
+    So an edit never moves a place that is still to be edited.
+    """
     at = rule.at
     if not at.tag.startswith(STANDARD):
-        kind = resolve(at.tag.removeprefix("!"), rule.imports)
+        name = at.tag.removeprefix("!")
+        kind = CHOICES.get(name) or resolve(name, rule.imports)
+        if at.value:
+            raise UserError(f"`at: {at.tag}` means every {kind.name}: it takes no arguments")
         found = [path for path, _ in find(program, kind)]
         what = f"no {kind.name} in the program"
         classes = {v.type.name for _, v, _ in walk(program) if isinstance(v, Symbol)}
@@ -111,38 +119,54 @@ def _places(program: Any, rule: Rule) -> list[Path]:
     elif isinstance(at, ScalarNode):
         pattern = str(scalar_value(at))
         found = [path for path, _ in find(program, pattern)]
+        if not found and rule.action == "replace":
+            found = _new_argument(program, parse_path(pattern, pattern=True))
         what = f"{pattern} matches nothing in the program"
         hint = "" if found else nearest_paths_hint(program, pattern)
-        if not found and rule.action == "replace" and "*" not in pattern:
-            found = _new_argument(program, parse_path(pattern))
     else:
         raise UserError("`at` is a path such as model.blocks[*].kernel_size, or a !Class")
     if not found:
         raise UserError(what, mark_of(at), hint=hint)
-    return found
+    found.reverse()
+    return sorted(found, key=len, reverse=True)
 
 
 def _new_argument(program: Any, path: Path) -> list[Path]:
     """A place that an argument could take: a parameter of the node that is not given."""
+    if not path or any(isinstance(key, Wild) for key in path):
+        return []
     try:
         parent = lookup(program, path[:-1])
     except AutomlError:
         return []
-    takes = isinstance(parent, Symbol) and path[-1] in parent.type.signature.params
+    if not isinstance(parent, Symbol):
+        return []
+    signature = parent.type.signature
+    takes = path[-1] in signature.params or (signature.var_keyword and isinstance(path[-1], str))
     return [path] if takes else []
 
 
 def _apply(program: Any, rule: Rule, problems: Problems) -> Any:
-    for path in sorted(_places(program, rule), key=len, reverse=True):
+    for path in _places(program, rule):
+        if rule.action == "delete":
+            program = _delete(program, path, rule.value)
+            continue
         old = _value_at(program, path)
         reader = Reader(rule.imports, problems, self_value=old)
+        if rule.action == "set":
+            _set(program, path, old, rule.value, reader)
+            continue
+        before = problems.noted
+        new = reader.read(rule.value)
+        if problems.noted > before:
+            continue
         if rule.action == "replace":
-            new = remember(reader.read(rule.value), old)
-            program = _put(program, path, new, mark_of(rule.value))
-        elif rule.action == "set":
-            _set(program, path, old, rule.value, reader, problems)
+            new = remember(new, old)
+        elif isinstance(old, list | tuple):
+            new = [*old, new] if rule.action == "append" else [new, *old]
         else:
-            _edit_list(program, path, old, rule, reader)
+            raise UserError(f"{format_path(path)} is {old!r}, not a list", mark_of(rule.at))
+        program = _put(program, path, new, mark_of(rule.value))
     return program
 
 
@@ -150,7 +174,7 @@ def _value_at(program: Any, path: Path) -> Any:
     try:
         return lookup(program, path)
     except AutomlError:
-        return None
+        return MISSING
 
 
 def _put(program: Any, path: Path, value: Any, mark: Mark) -> Any:
@@ -161,47 +185,42 @@ def _put(program: Any, path: Path, value: Any, mark: Mark) -> Any:
         raise UserError(first.message, mark, path=format_path(path), hint=first.hint) from None
 
 
-def _set(
-    program: Any, path: Path, old: Any, values: Node, reader: Reader, problems: Problems
-) -> None:
+def _set(program: Any, path: Path, old: Any, values: Node, reader: Reader) -> None:
     if not isinstance(values, MappingNode) or not isinstance(old, Symbol):
         where = format_path(path) or "the program"
         raise UserError(f"`set` gives arguments to a node: {where} is {old!r}", mark_of(values))
+    problems = reader.problems
     for key, node in values.value:
-        name = str(key.value)
-        new = remember(reader.read(node), argument(old, name))
-        before = len(problems.found)
+        name, before = str(key.value), problems.noted
+        new = reader.read(node)
+        if problems.noted > before:
+            continue
+        remember(new, argument(old, name))
         old.type.check_argument(name, new, problems, mark_of(key))
-        if len(problems.found) == before:
+        if problems.noted == before:
             replace(program, (*path, name), new)
 
 
-def _edit_list(program: Any, path: Path, old: Any, rule: Rule, reader: Reader) -> None:
-    if rule.action == "delete":
-        if not path or not isinstance(path[-1], int):
-            _delete_argument(program, path)
-            return
-        owner = list(lookup(program, path[:-1]))
-        del owner[path[-1]]
-        replace(program, path[:-1], owner)
-        return
-    if not isinstance(old, list | tuple):
-        raise UserError(f"{format_path(path)} is {old!r}, not a list", mark_of(rule.at))
-    new = reader.read(rule.value)
-    items = [*old, new] if rule.action == "append" else [new, *old]
-    replace(program, path, items)
-
-
-def _delete_argument(program: Any, path: Path) -> None:
+def _delete(program: Any, path: Path, value: Node) -> Any:
+    if not (isinstance(value, ScalarNode) and scalar_value(value) is True):
+        raise UserError("write `delete: true`; `at` says what", mark_of(value))
     owner = lookup(program, path[:-1]) if path else None
-    if not isinstance(owner, Symbol):
-        raise UserError(f"cannot delete {format_path(path) or 'the program'}")
-    problems = Problems()
-    rest = {k: v for k, v in owner.args.items() if k != path[-1]}
-    owner.type.check(rest, problems, owner.mark)
-    problems.raise_if_any()
-    del owner.args[path[-1]]  # type: ignore[arg-type]
-    owner.touch()
+    key = path[-1] if path else ""
+    if isinstance(owner, Symbol):
+        problems = Problems()
+        rest = {k: v for k, v in owner.args.items() if k != key}
+        owner.type.check(rest, problems, owner.mark)
+        problems.raise_if_any()
+        owner.args.pop(str(key), None)  # what is a default already is not given
+        owner.touch()
+        return program
+    if isinstance(owner, dict):
+        left: Any = {k: v for k, v in owner.items() if k != key}
+    elif isinstance(owner, list | tuple):
+        left = [v for i, v in enumerate(owner) if i != key]
+    else:
+        raise UserError("cannot delete the whole program")
+    return replace(program, path[:-1], left)
 
 
 def remember(new: Any, old: Any) -> Any:
@@ -209,11 +228,15 @@ def remember(new: Any, old: Any) -> Any:
     if isinstance(new, Choice):
         if not new.has_default and old is not MISSING:
             inner = isinstance(old, Choice) and old.has_default
-            new.args["default"] = clone(old.args["default"] if inner else old)
+            new.args["default"] = adopt(clone(old.args["default"] if inner else old))
+            new.touch()
     elif isinstance(new, Symbol) and new.type.made(old):
         for name, value in new.args.items():
             remember(value, argument(old, name))
     elif isinstance(new, list | tuple) and isinstance(old, list | tuple) and len(new) == len(old):
         for a, b in zip(new, old, strict=True):
             remember(a, b)
+    elif isinstance(new, dict) and isinstance(old, dict):
+        for key, value in new.items():
+            remember(value, old.get(key, MISSING))
     return new

@@ -19,7 +19,7 @@ Path = tuple[str | int, ...]
 _TOKEN = re.compile(
     r"""\.?(?P<name>\*\*|\*|[A-Za-z_][\w-]*)   # a name, * or **
       | \[(?P<index>-?\d+|\*|\d*:\d*)\]          # [3], [*] or [1:]
-      | \.?\[(?P<key>'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*")\]   # ['any key'], escaped as in Python""",
+      | \.?\[(?P<key>'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*")\]   # ['any key'], quoted as in Python""",
     re.VERBOSE,
 )
 _PLAIN = re.compile(r"[A-Za-z_][\w-]*\Z")

@@ -168,6 +168,8 @@ def label_of(candidate: Any) -> str:
         return candidate
     if isinstance(candidate, list | tuple | dict):
         return _short(candidate)
+    if isinstance(candidate, float) and candidate.is_integer() and abs(candidate) < 1e15:
+        candidate = int(candidate)  # 1.0 equals 1, so it is called the same
     return (
         json.dumps(candidate)
         if isinstance(candidate, bool | int | float | None)

@@ -31,7 +31,7 @@ _DECORATED = re.compile(
 
 def _add(type: SymbolType) -> SymbolType:
     known = _types.get(type.name)
-    if known is not None and (known.module, known.qualname) != (type.module, type.qualname):
+    if known is not None and known.home != type.home:
         raise UserError(
             f"{type.name} names both {known.module}:{known.qualname} and "
             f"{type.module}:{type.qualname}",
@@ -62,8 +62,10 @@ def register(target: Any = None, /, *, name: str | None = None) -> Any:
 def _type_of(target: Any, name: str | None) -> SymbolType:
     if isinstance(target, SymbolType):
         return target
-    if not callable(target):
-        raise UserError(f"cannot symbolise {target!r}: it is a {type(target).__name__}")
+    if not callable(target) or not hasattr(target, "__qualname__"):
+        raise UserError(
+            f"cannot symbolise {target!r}: a {type(target).__name__} is no class or function"
+        )
     return SymbolType(
         name or target.__name__, target.__module__, target.__qualname__, target=target
     )
@@ -77,10 +79,9 @@ def symbolize(target: Any, name: str | None = None) -> SymbolType:
     """
     made = _type_of(target, name)
     known = _types.get(made.name)
-    if known is None:
-        _types[made.name] = made
-    elif (known.module, known.qualname) != (made.module, made.qualname):
+    if known is not None and known.home != made.home:
         made.name = f"{made.module}:{made.qualname}"  # the short name is somebody else's
+    _types[made.name] = made
     return made
 
 
@@ -169,7 +170,7 @@ def _member_or_none(module: str, qualname: str) -> SymbolType | None:
     if home.partition(".")[0] != module.partition(".")[0] and not listed:
         return None  # merely imported there, as `os` is in `logging`
     known = _types.get(getattr(target, "__name__", ""))
-    if known is not None and (known.module, known.qualname) == (home, target.__qualname__):
+    if known is not None and known.home == (home, getattr(target, "__qualname__", "")):
         return known  # a module that @registers: one type, one name
     return SymbolType(f"{module}:{qualname}", module, qualname, target=target)
 

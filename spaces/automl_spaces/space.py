@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import random
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
@@ -14,7 +15,7 @@ from automl_spaces.compiler import Collector, compile_maker
 from automl_spaces.counting import count
 from automl_spaces.decisions import Decisions
 from automl_spaces.errors import Problems, UserError, did_you_mean
-from automl_spaces.matching import UNKNOWN, match, static_program
+from automl_spaces.matching import UNKNOWN, matches, static_program
 from automl_spaces.points import Point, Value
 from automl_spaces.symbols import Symbol
 
@@ -34,6 +35,7 @@ class Space:
         collector = Collector()
         collector.visit(template, "", None)
         self.points: tuple[Point, ...] = collector.finish()
+        self._by_id = {p.id: p for p in self.points}
         self._index = {p.id: p.index for p in self.points}
         self._make = compile_maker(template, "", self._index)
         self._simple = [
@@ -54,8 +56,15 @@ class Space:
 
     @cached_property
     def size(self) -> int | float:
-        """The exact number of decision records; `math.inf` for a continuum."""
-        return count(self.points)
+        """The exact number of decision records.
+
+        `math.inf` when a decision is continuous, and when choices share so many conditions that
+        counting would take longer than searching.
+        """
+        try:
+            return count(self.points)
+        except OverflowError:
+            return math.inf
 
     def point(self, id: str) -> Point:
         """The decision point of an id."""
@@ -94,6 +103,8 @@ class Space:
             chosen = [p for p in movable if rng.random() < rate] or [rng.choice(movable)]
         for point in chosen:
             sampling.mutate_point(self.points, values, point, rng)
+        if tuple(values) == decisions.values:  # slots of one group have traded places twice
+            sampling.mutate_point(self.points, values, chosen[0], rng)
         return Decisions(self, sampling.complete(self.points, values, rng))
 
     def crossover(self, a: Decisions, b: Decisions, rng: random.Random) -> Decisions:
@@ -142,19 +153,25 @@ class Space:
 
     def check(self, values: Sequence[Value]) -> None:
         """Raise `UserError` unless the values are a record of this space, with every reason."""
+        if len(values) != len(self.points):
+            raise UserError(f"{len(values)} values for {len(self.points)} decision points")
         problems = Problems()
+        for point, fault in self._faults(values):
+            problems.add(fault, path=point.id)
+        problems.raise_if_any()
+
+    def _faults(self, values: Sequence[Value]) -> Iterator[tuple[Point, str]]:
         for point, value in zip(self.points, values, strict=True):
             active = sampling.is_active(point, values)
             if value is None and active:
-                problems.add(f"{point.id} is not decided", path=point.id)
+                yield point, "is not decided"
             elif value is not None and not active:
-                problems.add(f"{point.id} is decided and does not count here", path=point.id)
+                yield point, "is decided and does not count here"
             elif value is not None and not point.fits(value):
-                problems.add(f"{point.id}: {value!r} is not in {point.describe()}", path=point.id)
+                yield point, f"{value!r} is not in {point.describe()}"
             elif point.group and not sampling.group_fits(point.group, values):
-                rule = "distinct" * point.group.distinct or "sorted"
-                problems.add(f"{point.id}: the slots of one choice must be {rule}", path=point.id)
-        problems.raise_if_any()
+                rules = ["distinct"] * point.group.distinct + ["sorted"] * point.group.sorted
+                yield point, f"the slots of one choice must be {' and '.join(rules)}"
 
     def decode(self, record: str | Mapping[str, Any]) -> Decisions:
         """Read what `Decisions.to_json` or `as_dict` wrote, perhaps for an older space.
@@ -165,7 +182,7 @@ class Space:
         if isinstance(record, str):
             try:
                 record = json.loads(record)
-            except ValueError as error:
+            except (ValueError, RecursionError) as error:
                 raise UserError(f"not a decision record: {error}") from None
         if not isinstance(record, Mapping):
             raise UserError(f"not a decision record: {record!r}")
@@ -200,12 +217,11 @@ class Space:
         Raises:
             UserError: when the program is not in this space.
         """
-        found = match(self.template, program, "", {p.id: p for p in self.points})
-        if found is None:
-            raise UserError("the program lies outside of the space")
-        values = tuple(found.get(p.id) for p in self.points)
-        self.check(values)
-        return Decisions(self, values)
+        for found in matches(self.template, program, self._by_id):
+            values = tuple(found.get(p.id) for p in self.points)
+            if not any(self._faults(values)):
+                return Decisions(self, values)
+        raise UserError("the program lies outside of the space")
 
     def default(self) -> Decisions | None:
         """The static program that the choices replaced; None when it is not in the space."""

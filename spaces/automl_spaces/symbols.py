@@ -178,9 +178,7 @@ class SymbolType:
 
     def made(self, value: object) -> bool:
         """Whether a value is a node of this type."""
-        return isinstance(value, Symbol) and (
-            value._type is self or value._type.home == self.home
-        )
+        return isinstance(value, Symbol) and (value._type is self or value._type.home == self.home)
 
     def __instancecheck__(self, instance: object) -> bool:
         if isinstance(instance, Symbol):
@@ -454,7 +452,7 @@ def lookup(root: Any, path: Path) -> Any:
     for depth, key in enumerate(path):
         if isinstance(value, Symbol):
             args = value._args
-            found = args[key] if key in args else value._type.default(key)  # type: ignore[index, arg-type]
+            found = args[key] if key in args else value._type.default(key)  # type: ignore[arg-type]
             if found is REQUIRED or found is OPAQUE:
                 raise _nowhere(value, path, depth)
             value = found

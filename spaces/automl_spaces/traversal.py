@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
@@ -104,12 +105,11 @@ def query(root: Any, what: Any) -> dict[str, Any]:
 
 def nearest_paths_hint(root: Any, pattern: str) -> str:
     """A hint that names the existing path, or pattern, most like one that fits nothing."""
-    known = {}
+    known: set[str] = set()
     for path, _, _ in walk(root):
         if path:
-            known[format_path(path)] = None
             general = tuple(ANY_INDEX if isinstance(k, int) else k for k in path)
-            known[format_path(general)] = None
+            known.update((format_path(path), format_path(general)))
     return did_you_mean(pattern, known)
 
 
@@ -142,7 +142,7 @@ def replace(root: Any, path: Path, value: Any) -> Any:
             _put(root, path, adopt(value))
         else:
             items = list(parent)
-            items[key] = value  # type: ignore[call-overload]
+            items[key] = value  # type: ignore[index]
             return replace(root, path[:-1], tuple(items))
     else:
         where = format_path(path[:-1]) or "the root"
@@ -154,7 +154,7 @@ def _holds(value: Any, root: Any) -> bool:
     return value is root or any(_holds(child, root) for _, child in children(value))
 
 
-def _put(root: Any, path: Path, value: Any) -> None:
+def _put(root: Any, path: tuple[Any, ...], value: Any) -> None:
     """Set an element; it is taken back when the node that owns the list does not take it."""
     owner, name = None, ""
     for end in range(len(path) - 1, -1, -1):
@@ -202,8 +202,8 @@ def rebind(root: Symbol, edits: Any = None, by_name: dict[str, Any] | None = Non
 
 
 def _rebind_one(root: Symbol, text: str, value: Any) -> None:
-    if text in root.args or "*" not in text:
-        path = (text,) if text in root.args else parse_path(text)
+    path = (text,) if text in root.args else parse_path(text, pattern=True)
+    if not any(isinstance(key, Wild) for key in path):
         if not path:
             raise PathError("the root itself cannot be rebound: use its new value instead")
         try:
@@ -227,9 +227,9 @@ def _rebind_below(
     for key, child in children(value):
         here = (*path, key)
         _rebind_below(root, here, child, inner, edit)
-        child = lookup(root, here)  # a tuple is made anew by an edit inside of it
-        new = edit(format_path(here), child, inner)
-        if new is not None and new is not child:
+        current = lookup(root, here)  # a tuple is made anew by an edit inside of it
+        new = edit(format_path(here), current, inner)
+        if new is not None and new is not current:
             replace(root, here, new)
 
 
@@ -259,7 +259,7 @@ def same(a: Any, b: Any) -> bool:
         return isinstance(b, dict) and a.keys() == b.keys() and all(same(a[k], b[k]) for k in a)
     if type(a) is not type(b) and not (_number(a) and _number(b)):
         return False
-    return bool(a == b) or (a != a and b != b)  # NaN is the same value as NaN
+    return bool(a == b) or (isinstance(a, float) and math.isnan(a) and math.isnan(b))
 
 
 def _number(value: Any) -> bool:

@@ -152,18 +152,18 @@ def _inspect(
         raise UserError(f"nested more than {MAX_DEPTH} deep", mark_of(node))
     size = 1
     if isinstance(node, MappingNode):
-        seen: dict[tuple[str, str], Mark] = {}
+        seen: dict[Any, Mark] = {}
         for key, value in node.value:
             size += _inspect(key, file, problems, sizes, open, depth + 1)
             size += _inspect(value, file, problems, sizes, open, depth + 1)
-            if isinstance(key, ScalarNode):
-                name = (key.tag, key.value)
-                if name in seen:
-                    problems.add(
-                        f"{key.value}: written twice; first at line {seen[name].line}", mark_of(key)
-                    )
-                else:
-                    seen[name] = mark_of(key)
+            if not isinstance(key, ScalarNode):
+                problems.add("a key must be a plain value", mark_of(key))
+                continue
+            name, mark = _identity(key), mark_of(key)
+            if name in seen:
+                first = seen[name].line
+                problems.add(f"{key.value}: written twice; first at line {first}", mark)
+            seen.setdefault(name, mark)
     elif isinstance(node, SequenceNode):
         for item in node.value:
             size += _inspect(item, file, problems, sizes, open, depth + 1)
@@ -174,11 +174,23 @@ def _inspect(
     return size
 
 
+def _identity(key: ScalarNode) -> Any:
+    """The same for keys that would be one key of a mapping: `1`, `01` and `1.0` are."""
+    try:
+        return scalar_value(key)
+    except UserError:
+        return key.tag, key.value
+
+
 def compose_file(path: Path, shown: str | None = None) -> Node | None:
     """`compose` on a file; a file that cannot be read is the user's error too."""
     name = shown or str(path)
     try:
-        return compose(path.read_text(encoding="utf-8"), name)
+        with path.open("rb") as file:
+            text = file.read(MAX_BYTES + 1)
+        if len(text) > MAX_BYTES:
+            raise UserError(f"more than {MAX_BYTES:,} bytes: not a recipe", Mark(name))
+        return compose(text.decode(), name)
     except UnicodeDecodeError:
         raise UserError("not a text in UTF-8", Mark(name)) from None
     except OSError as error:
@@ -205,7 +217,9 @@ def scalar_value(node: ScalarNode) -> Any:
         if kind == "float":
             return float(text.lower().replace(".inf", "inf").replace(".nan", "nan"))
     except ValueError:
-        raise UserError(f"{text!r} is not a {kind}", mark_of(node)) from None
+        raise UserError(f"{text[:80]!r} is not a {kind}", mark_of(node)) from None
+    if kind in ("null", "bool"):
+        raise UserError(f"{text[:80]!r} is not a {kind}", mark_of(node))
     raise UserError(f"the tag {shown_tag(tag)} is not allowed", mark_of(node))
 
 

@@ -7,6 +7,7 @@ and `!intv [min, max]` their range. A value used through an alias is a copy of i
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from typing import Any
 
@@ -17,6 +18,7 @@ from automl_spaces.errors import AutomlError, Mark, PathError, Problems, UserErr
 from automl_spaces.paths import parse_path
 from automl_spaces.registry import names, resolve
 from automl_spaces.symbols import SymbolType, adopt, clone, lookup
+from automl_spaces.traversal import MISSING
 from automl_spaces.yaml_reader import STANDARD, compose, mark_of, scalar_value, shown_tag
 
 NOTHING = object()
@@ -64,6 +66,8 @@ class Reader:
         return scalar_value(node)
 
     def _self(self, text: str) -> Any:
+        if self.self_value is MISSING and re.match(r"\$self(?![\w-])", text):
+            raise UserError(f"{text}: nothing stands here yet")
         if text == "$self":
             return clone(self.self_value)
         if text.startswith(("$self.", "$self[")):
@@ -90,7 +94,7 @@ class Reader:
         args: list[Any] = []
         kwargs: dict[str, Any] = {}
         marks: dict[str, Mark] = {}
-        before = len(self.problems.found)
+        before = self.problems.noted
         if isinstance(node, MappingNode):
             kwargs = {str(self._key(k)): self.read(v) for k, v in node.value}
             marks = {str(k.value): mark_of(k) for k, _ in node.value}
@@ -104,7 +108,7 @@ class Reader:
             labelled = kwargs["candidates"]
             kwargs["candidates"] = list(labelled.values())
             kwargs["labels"] = [str(k) for k in labelled]
-        problems = self.problems if len(self.problems.found) == before else Problems()
+        problems = self.problems if self.problems.noted == before else Problems()
         bound = kind.bind(tuple(args), kwargs, problems, mark, marks)
         return kind.make({k: adopt(v) for k, v in bound.items()}, mark)
 
@@ -112,7 +116,7 @@ class Reader:
 def _without_tag(node: Node) -> Node:
     from automl_spaces.yaml_reader import CoreResolver
 
-    plain = getattr(node, "style", None) is None
+    plain = not getattr(node, "style", None)
     tag = CoreResolver().resolve(ScalarNode, node.value, (plain, not plain))  # type: ignore[no-untyped-call]
     return ScalarNode(tag, node.value, node.start_mark)
 

@@ -1,0 +1,137 @@
+"""What all benchmarks share: the rows of the table, and two sides that take turns.
+
+A side is a process of its own, in its own environment, that runs one module of `sides/`. It is
+told a case and answers with one number. Both sides stay alive and take turns, A B A B ..., so
+that whatever else the machine does hits both alike.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+HERE = Path(__file__).resolve().parent
+OURS, PEERS = "AUTOML_BENCHMARK_PYTHON", "AUTOML_BENCHMARK_PEERS"
+
+
+class Row(NamedTuple):
+    """One line of the table.
+
+    Args:
+        ours, peer: medians, in `unit`.
+        ratio: how many times quicker we are; for an overhead (`at_most`) ours / peer.
+        target: what the ratio must reach, or with `at_most` must not exceed; None: for
+            information.
+    """
+
+    what: str
+    ours: float
+    peer: float
+    unit: str
+    ratio: float
+    target: float | None
+    at_most: bool = False
+
+    @property
+    def met(self) -> bool | None:
+        """Whether the target is met; None when there is none."""
+        if self.target is None:
+            return None
+        return self.ratio <= self.target if self.at_most else self.ratio >= self.target
+
+
+def faster(what: str, ours: float, peer: float, unit: str, target: float | None) -> Row:
+    """A row that says how many times quicker we are; the unit is a time, or a rate `.../s`."""
+    ratio = ours / peer if unit.endswith("/s") else peer / ours
+    return Row(what, ours, peer, unit, ratio, target)
+
+
+def overhead(what: str, ours: float, peer: float, unit: str, target: float | None) -> Row:
+    """A row that says by which factor we may at most be above something."""
+    return Row(what, ours, peer, unit, ours / peer, target, at_most=True)
+
+
+def python(environment: str = OURS) -> str:
+    """The interpreter of an environment; the driver names both to its children."""
+    return os.environ.get(environment, sys.executable)
+
+
+class Side:
+    """A process that runs the cases of one module of `sides/`.
+
+    Args:
+        module: the module's name.
+        environment: `OURS` or `PEERS`.
+        folder: working folder of the process, where it may write.
+    """
+
+    def __init__(self, module: str, environment: str, folder: Path) -> None:
+        quiet = {"MLFLOW_DISABLE_TELEMETRY": "true", "DO_NOT_TRACK": "true", "OMP_NUM_THREADS": "1"}
+        self._name = module
+        self._process = subprocess.Popen(
+            [python(environment), HERE / "serve.py", module],
+            cwd=folder, env={**os.environ, **quiet}, text=True,
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+        )  # fmt: skip
+
+    def run(self, case: str, /, **options: Any) -> float:
+        """Call a function of the module and return its number.
+
+        Raises:
+            RuntimeError: when the process died; its own words are on the standard error stream.
+        """
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        try:
+            self._process.stdin.write(json.dumps([case, options]) + "\n")
+            self._process.stdin.flush()
+            return float(json.loads(self._process.stdout.readline()))
+        except (BrokenPipeError, ValueError):
+            raise RuntimeError(f"{self._name}: {case} failed, see above") from None
+
+    def close(self) -> None:
+        """End the process."""
+        assert self._process.stdin is not None
+        with contextlib.suppress(BrokenPipeError):
+            self._process.stdin.close()
+        self._process.wait()
+        assert self._process.stdout is not None
+        self._process.stdout.close()
+
+
+@contextlib.contextmanager
+def sides(*modules: tuple[str, str]) -> Iterator[list[Side]]:
+    """Start a side for each (module, environment), in one temporary folder on the checkout's disk.
+
+    Not in /tmp, which may be memory: what is written should meet a real disk.
+    """
+    root = HERE.parent / ".benchmarks"
+    root.mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=root, prefix="run-") as folder:
+        started = [Side(module, environment, Path(folder)) for module, environment in modules]
+        try:
+            yield started
+        finally:
+            for side in started:
+                side.close()
+
+
+def alternate(repeats: int, *measures: Callable[[], float]) -> list[float]:
+    """Call every measure in turn, `repeats` times round; their medians.
+
+    Every other round goes backwards, so that none always comes right after the same other.
+    """
+    values: list[list[float]] = [[] for _ in measures]
+    for turn in range(repeats):
+        order = range(len(measures)) if turn % 2 == 0 else reversed(range(len(measures)))
+        for i in order:
+            values[i].append(measures[i]())
+    return [statistics.median(v) for v in values]

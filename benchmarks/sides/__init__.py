@@ -1,0 +1,1 @@
+"""What runs inside of the measured processes: one module per side of a benchmark."""

@@ -1,0 +1,66 @@
+"""Start-up of the command line, against `python -c "import click"` in the same environment.
+
+Wall and CPU seconds (user and system) of whole processes, alternating. That neither command
+loads torch, mlflow or optuna is checked with `python -X importtime`.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import time
+from functools import partial
+from pathlib import Path
+
+from harness import Row, alternate, overhead, python
+
+HEAVY = ("torch", "mlflow", "optuna")
+COMMANDS = {"automl --help": ["--help"], "automl show mobilenet/s3": ["show", "mobilenet/s3"]}
+
+
+def measure(quick: bool) -> list[Row]:
+    """A row of wall and one of CPU time for each command.
+
+    Raises:
+        AssertionError: a command failed, or loaded what it must not.
+    """
+    interpreter = python()
+    automl = [interpreter, str(Path(interpreter).with_name("automl"))]
+    click = [interpreter, "-c", "import click"]
+    rows = []
+    for what, arguments in COMMANDS.items():
+        check_imports([interpreter, "-X", "importtime", *automl[1:], *arguments])
+    for index, clock in enumerate(("wall", "CPU")):
+        for what, arguments in COMMANDS.items():
+            a, b = alternate(
+                7 if quick else 20,
+                partial(_seconds, [*automl, *arguments], index),
+                partial(_seconds, click, index),
+            )
+            rows.append(
+                overhead(f"{what}, against import click, {clock}", a * 1e3, b * 1e3, "ms", 1.5)
+            )
+    return rows
+
+
+def check_imports(command: list[str]) -> None:
+    """Run a command under `-X importtime` and look at everything it loaded."""
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-2000:]
+    loaded = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines() if "|" in line}
+    assert "click" in loaded, "this is not the output of -X importtime"
+    found = sorted(loaded.intersection(HEAVY))
+    assert not found, f"{' '.join(command)} loads {', '.join(found)}"
+
+
+def _seconds(command: list[str], clock: int) -> float:
+    """Seconds of a process: wall for clock 0, CPU for 1."""
+    start = time.perf_counter()
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    assert process.stderr is not None
+    words = process.stderr.read()
+    process.stderr.close()
+    _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    assert process.returncode == 0, words.decode()
+    return (time.perf_counter() - start, usage.ru_utime + usage.ru_stime)[clock]
