@@ -25,9 +25,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (click.Abort, KeyboardInterrupt):
         click.echo("interrupted", err=True)
         return INTERRUPTED
-    except BrokenPipeError:  # the reader of our output went away: `automl list | head`
-        sys.stderr.close()
-        return 0
     except Exception as error:
         from automl_cli.errors import show  # not before it is needed: --help has to be quick
         from automl_spaces.errors import AutomlError

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import importlib
+import os
+import select
+import sys
 from typing import Any, Final
 
 import click
@@ -50,6 +53,18 @@ class LazyGroup(click.Group):
             hint = did_you_mean(args[0], COMMANDS)
             raise click.UsageError(f"there is no command {args[0]}" + f" ({hint})" * bool(hint))
         return super().resolve_command(ctx, args)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command; it ends quietly when nobody reads its output: `automl list | head`."""
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError as error:
+            output = select.poll()
+            output.register(sys.stdout.fileno(), 0)  # errors are told without being asked for
+            if not output.poll(0):  # another pipe broke, and click would leave without a word
+                raise RuntimeError("a pipe to another process broke") from error
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return 0
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """The table itself: no command is imported for its help."""

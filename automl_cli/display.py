@@ -5,6 +5,7 @@ The live view is drawn by a thread of its own from counters, so it costs a trial
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
@@ -45,7 +46,7 @@ class Display:
         self._worst: list[str] = []
 
     def __enter__(self) -> Display:
-        if self.quiet or not click.get_text_stream("stderr").isatty():
+        if self.quiet or not sys.stderr.isatty():
             return self
         from rich.console import Console
         from rich.live import Live

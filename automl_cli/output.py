@@ -6,7 +6,6 @@ Talk goes to the standard error stream, results to standard output.
 from __future__ import annotations
 
 import json
-import time
 from typing import TYPE_CHECKING, Any, Final
 
 import click

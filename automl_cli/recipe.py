@@ -10,8 +10,10 @@ from typing import Any
 
 from automl_cli import recipe_files as files
 from automl_cli.shipped import register_shipped
+from automl_spaces.choices import has_choices
 from automl_spaces.errors import Mark
 from automl_spaces.objective import Objective
+from automl_spaces.space import Space
 from automl_spaces.symbols import Symbol
 
 
@@ -110,6 +112,14 @@ def load_recipe(
     from automl_cli.recipe_reader import RecipeReader
 
     return RecipeReader(loaded).read()
+
+
+def static_program(recipe: Recipe, space: Space) -> Any:
+    """The program without choices; None when it has some and no default."""
+    if not has_choices(recipe.program):
+        return recipe.program
+    default = space.default()
+    return None if default is None else space.materialise(default)
 
 
 def import_folders(path: Path) -> tuple[str, ...]:

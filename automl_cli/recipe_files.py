@@ -113,9 +113,21 @@ def load(path: Path, open_files: tuple[Path, ...] = ()) -> Loaded:
         ring = " -> ".join(shown(p) for p in (*open_files, path, base))
         raise UserError(f"a recipe extends itself: {ring}", mark, path="extends")
     loaded = load(base, (*open_files, path))
-    merged = merge(loaded.node, own)
+    kept = [(k, v) for k, v in loaded.node.value if not _replaces(k.value, child(own, k.value), v)]
+    merged = merge(MappingNode(node.tag, kept, node.start_mark), own)
     assert isinstance(merged, MappingNode)
     return Loaded(merged, [path, *loaded.files])
+
+
+def _replaces(key: str, new: Node | None, old: Node | None) -> bool:
+    """Whether a key's new value takes the place of the old one, rather than changing parts of it.
+
+    An objective is one thing, and an algorithm has no use for the options of another.
+    """
+    if key == "algorithm" and new is not None and old is not None:
+        names = [getattr(child(node, "name"), "value", None) for node in (new, old)]
+        return names[0] is not None and names[0] != names[1]
+    return key == "objective" and new is not None
 
 
 def lookup_folders(path: Path) -> list[Path]:
@@ -176,6 +188,9 @@ def set_path(root: MappingNode, assignment: str) -> None:
     if path[0] == "extends":
         raise UserError("a command line cannot change what a recipe extends", Mark(option))
     node = value_node(value, option)
+    if len(path) == 1 and _replaces(str(path[0]), node, child(root, str(path[0]))):
+        put(root, str(path[0]), node)
+        return
     for parent in list(_owners(root, path[:-1], option, text)):
         _put_key(parent, path[-1], node, option, text)
 
@@ -212,7 +227,9 @@ def _put_key(parent: Node, key: Any, node: Node, option: str, text: str) -> None
     if isinstance(parent, MappingNode) and isinstance(key, str):
         old = child(parent, key)
         put(parent, key, merge(old, node))
-    elif isinstance(parent, SequenceNode) and isinstance(key, int) and key < len(parent.value):
+    elif isinstance(parent, SequenceNode) and isinstance(key, Wild):
+        parent.value[:] = [node] * len(parent.value)
+    elif isinstance(parent, SequenceNode) and key in range(-len(parent.value), len(parent.value)):
         parent.value[key] = node
     elif isinstance(parent, ScalarNode) and not parent.tag.startswith(STANDARD):
         raise UserError(f"{text}: give {parent.tag} its arguments in the recipe", Mark(option))

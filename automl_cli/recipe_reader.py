@@ -37,8 +37,9 @@ class RecipeReader:
             if key not in KEYS:
                 self.problems.add(f"a recipe has no key {key}", mark, hint=did_you_mean(key, KEYS))
         imports = tuple(self._typed("imports", []) or ())
+        before = len(self.problems.found)
         program = self._program(imports)
-        template, overlay_files = self._space(program, imports)
+        template, overlay_files = self._space(program, imports, before)
         algorithm, options = self._algorithm()
         recipe = Recipe(
             name=self._typed("name", None) or _default_name(self.loaded.files[0]),
@@ -73,6 +74,8 @@ class RecipeReader:
                 if low is not None and value is not None and not value >= low:
                     what = f"must be at least {low}, not {value}"
                     self.problems.add(what, self._mark_in(section, key), f"{section}.{key}")
+        if abs(recipe.seed) >= 2**63:
+            self.problems.add("expected an integer of 64 bits", mark_of(self.nodes["seed"]), "seed")
         if recipe.tracking["children"] not in CHILDREN:
             hint = did_you_mean(str(recipe.tracking["children"]), CHILDREN)
             mark, path = self._mark_in("tracking", "children"), "tracking.children"
@@ -113,7 +116,7 @@ class RecipeReader:
             self.problems.add("the program is a symbol: !Name {...}", mark_of(node), "program")
         return program
 
-    def _space(self, program: Any, imports: tuple[str, ...]) -> tuple[Any, list[Path]]:
+    def _space(self, program: Any, imports: tuple[str, ...], before: int) -> tuple[Any, list[Path]]:
         node = self.nodes.get("space")
         if node is None or node.tag == STANDARD + "null":
             return program, []
@@ -134,7 +137,7 @@ class RecipeReader:
                 rules += overlays.read_rules(source, imports, self.problems)
             except AutomlError as error:
                 self.problems.extend(error, mark_of(item), "space")
-        if not isinstance(program, Symbol) or self.problems.found:
+        if not isinstance(program, Symbol) or len(self.problems.found) > before:
             return program, used  # a broken program would only lead to further complaints
         template = overlays.apply(program, rules, self.problems)
         return template, used
@@ -190,7 +193,7 @@ class RecipeReader:
         known = SECTIONS[section]
         values = {key: default for key, (_, default, _) in known.items()}
         node = self.nodes.get(section)
-        if node is None:
+        if node is None or node.tag == STANDARD + "null":
             return values
         if not isinstance(node, MappingNode) or node.tag != STANDARD + "map":
             example = ", ".join(f"{k}: ..." for k in list(known)[:2])
@@ -199,7 +202,7 @@ class RecipeReader:
         for key, value in node.value:
             name, path = key.value, f"{section}.{key.value}"
             if name not in known:
-                hint = did_you_mean(name, costs.names())
+                hint = did_you_mean(name, known)
                 self.problems.add(f"{section} has no key {name}", mark_of(key), path, hint)
                 continue
             try:
@@ -226,7 +229,7 @@ class RecipeReader:
                 where = "costs" if name in named else "constraints"
                 mark = mark_of(self.nodes[where])
                 self.problems.add(f"there is no cost {name}", mark, where,
-                                  did_you_mean(name, known))  # fmt: skip
+                                  did_you_mean(name, costs.names()))  # fmt: skip
         return tuple(dict.fromkeys([*named, *constrained]))
 
     def _constraints(self) -> dict[str, tuple[float, float]]:

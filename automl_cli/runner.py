@@ -11,7 +11,8 @@ import json
 import time
 import traceback
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -48,7 +49,9 @@ class _Flight(NamedTuple):
     program: Any
     attempt: int
     costs: dict[str, float]
-    lost: int = 0  # attempts whose worker was lost; a driver that was killed is not the trial's fault
+    lost: int = (
+        0  # attempts whose worker was lost; a driver that was killed is not the trial's fault
+    )
 
 
 class Runner:
@@ -119,7 +122,8 @@ class Runner:
                 self.progress.take(finished, live=False)
             else:
                 decoded[row.id] = recorded(row, self.space, self.study.name)
-                self.proposer.restore(row.id, decoded[row.id])
+                with self._blaming_algorithm("take a recorded trial"):
+                    self.proposer.restore(row.id, decoded[row.id])
         for row in rows:
             self._next_id = max(self._next_id, row.id + 1)
             if row.finished is None:  # it was in flight when the driver went away
@@ -133,19 +137,16 @@ class Runner:
 
     def _fill(self) -> None:
         """Keep every slot busy while the budget lasts."""
-        while self._again and self._active() < self.executor.slots:
+        while self._again and self._active() < self.executor.capacity:
             self._submit(self._again.popleft())
-        while self._active() < self.executor.slots and self._may_start():
+        while self._active() < self.executor.capacity and self._may_start():
             trial_id = self._next_id
             try:
-                proposal = self.proposer.next(trial_id)
+                with self._blaming_algorithm("propose"):
+                    proposal = self.proposer.next(trial_id)
             except Exhausted:
                 self.stopped_by = "exhausted"
                 return
-            except AutomlError:
-                raise
-            except Exception as error:
-                raise self._broken("propose", error) from error
             costs = self._costs_of(proposal.program)
             record = proposal.decisions.to_json()
             self.ledger.propose(
@@ -249,21 +250,25 @@ class Runner:
         if state != "failed" and all(o.metric in metrics for o in objectives):
             rewards = tuple(o.reward(metrics[o.metric]) for o in objectives)
         known: Any = state
-        try:
+        with self._blaming_algorithm("take the result of a trial"):
             self.proposer.feedback(Observation(trial_id, decisions, known, rewards))
-        except Exception as error:
-            raise self._broken("take the result of a trial", error) from error
 
-    def _broken(self, what: str, error: Exception) -> AutomlError:
-        """The algorithm itself failed: say so in a line, and keep the traceback in a file."""
-        self.folder.mkdir(parents=True, exist_ok=True)
-        path = self.folder / "error.txt"
-        path.write_text("".join(traceback.format_exception(error)), encoding="utf-8")
-        return AutomlError(
-            f"the algorithm {self.study.algorithm} failed to {what}: "
-            f"{type(error).__name__}: {error}",
-            hint=f"details in {path}; what was recorded is kept",
-        )
+    @contextmanager
+    def _blaming_algorithm(self, what: str) -> Iterator[None]:
+        """When the algorithm itself fails, say so in a line and keep the traceback in a file."""
+        try:
+            yield
+        except (AutomlError, Exhausted):
+            raise
+        except Exception as error:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            path = self.folder / "error.txt"
+            path.write_text("".join(traceback.format_exception(error)), encoding="utf-8")
+            raise AutomlError(
+                f"the algorithm {self.study.algorithm} failed to {what}: "
+                f"{type(error).__name__}: {error}",
+                hint=f"details in {path}; what was recorded is kept",
+            ) from error
 
 
 def trial_seed(seed: int, trial_id: int) -> int:

@@ -18,7 +18,7 @@ from automl_cli.ledger_schema import StudyRow
 from automl_cli.mlflow_process import Projection
 from automl_cli.output import announce, closing, summary
 from automl_cli.progress import Progress
-from automl_cli.recipe import Recipe, import_folders
+from automl_cli.recipe import Recipe, import_folders, static_program
 from automl_cli.recipe_files import shown
 from automl_cli.runner import Limits, Runner
 from automl_cli.worker import Setting
@@ -55,23 +55,12 @@ class Session:
         recipe = self.recipe
         space = Space.compile(recipe.template)
         trials = self._trials(space)
-        mark = recipe.marks.get("algorithm")
-        with _marked(mark, "algorithm"):
-            algorithm = catalogue.create(recipe.algorithm, recipe.options)
-        check_capabilities(recipe.algorithm, algorithm.capabilities, space, recipe.objectives, mark)
         cost_functions = {name: _guarded(name) for name in recipe.costs}
         with _marked(recipe.marks.get("costs") or recipe.marks.get("constraints"), "costs"):
-            for cost in cost_functions.values():
-                cost(recipe.program)
-        proposer = Proposer(
-            algorithm,
-            space,
-            recipe.objectives,
-            recipe.seed,
-            accept=self._accept(cost_functions),
-            unique=recipe.unique,
-            baseline=recipe.baseline,
-        )
+            program = static_program(recipe, space)
+            for cost in cost_functions.values() if program is not None else ():
+                cost(program)
+        proposer = self._proposer(space, cost_functions)
         with _marked(recipe.marks.get("run"), "run"):
             executor = self._executor()
         try:
@@ -167,6 +156,32 @@ class Session:
             return int(space.size)
         return trials  # type: ignore[no-any-return]
 
+    def _proposer(
+        self, space: Space, cost_functions: dict[str, Callable[[Any], float]]
+    ) -> Proposer:
+        recipe, mark = self.recipe, self.recipe.marks.get("algorithm")
+        try:
+            with _marked(mark, "algorithm"):
+                algorithm = catalogue.create(recipe.algorithm, recipe.options)
+                able = algorithm.capabilities
+                check_capabilities(recipe.algorithm, able, space, recipe.objectives, mark)
+                return Proposer(
+                    algorithm,
+                    space,
+                    recipe.objectives,
+                    recipe.seed,
+                    accept=self._accept(cost_functions),
+                    unique=recipe.unique,
+                    baseline=recipe.baseline,
+                )
+        except AutomlError:
+            raise
+        except Exception as error:
+            what = f"{type(error).__name__}: {error}"
+            raise AutomlError(
+                f"the algorithm {recipe.algorithm} failed to start: {what}"
+            ) from error
+
     def _executor(self) -> executors.Executor:
         recipe = self.recipe
         known = {o.metric for o in recipe.objectives} - set(recipe.costs)
@@ -231,7 +246,7 @@ def _marked(mark: Mark | None, path: str) -> Iterator[None]:
     except UserError as error:
         problems = Problems()
         problems.extend(error, mark, path)
-        problems.raise_if_any()
+        raise UserError(problems.found) from None
 
 
 def _guarded(name: str) -> Callable[[Any], float]:

@@ -7,10 +7,9 @@ import json
 import platform
 import re
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from importlib import metadata
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 

@@ -26,6 +26,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from automl_cli.shipped import register_shipped
 from automl_cli.trials import BadResult, State, TrialRequest, TrialResult, normalise
 from automl_spaces.trial import Pruned, Sink, Trial, run_program
 
@@ -178,6 +179,7 @@ def start_worker(driver: int, reports: socket.socket, setting: Setting, limits: 
     if torch is not None:
         torch.set_num_threads(limits.threads)
     sys.path[:0] = [folder for folder in setting.sys_path if folder not in sys.path]
+    register_shipped()
     for module in setting.imports:
         with contextlib.suppress(Exception):  # a trial tells why it cannot be imported
             importlib.import_module(module)

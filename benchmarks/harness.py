@@ -1,7 +1,7 @@
 """What all benchmarks share: the rows of the table, and two sides that take turns.
 
 A side is a process of its own, in its own environment, that runs one module of `sides/`. It is
-told a case and answers with one number. Both sides stay alive and take turns, A B A B ..., so
+told a case and answers with numbers. Both sides stay alive and take turns, A B A B ..., so
 that whatever else the machine does hits both alike.
 """
 
@@ -19,7 +19,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 HERE = Path(__file__).resolve().parent
+WORK = HERE.parent / ".benchmarks"  # on the checkout's disk: /tmp may be memory
+LOG = WORK / "log.txt"
 OURS, PEERS = "AUTOML_BENCHMARK_PYTHON", "AUTOML_BENCHMARK_PEERS"
+QUIET = {"MLFLOW_DISABLE_TELEMETRY": "true", "DO_NOT_TRACK": "true", "OMP_NUM_THREADS": "1"}
 
 
 class Row(NamedTuple):
@@ -74,54 +77,51 @@ class Side:
     """
 
     def __init__(self, module: str, environment: str, folder: Path) -> None:
-        quiet = {"MLFLOW_DISABLE_TELEMETRY": "true", "DO_NOT_TRACK": "true", "OMP_NUM_THREADS": "1"}
         self._name = module
-        self._process = subprocess.Popen(
-            [python(environment), HERE / "serve.py", module],
-            cwd=folder, env={**os.environ, **quiet}, text=True,
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-        )  # fmt: skip
+        with LOG.open("a") as log:
+            self._process = subprocess.Popen(
+                [python(environment), HERE / "serve.py", module],
+                cwd=folder, env={**os.environ, **QUIET}, text=True,
+                stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log,
+            )  # fmt: skip
 
-    def run(self, case: str, /, **options: Any) -> float:
-        """Call a function of the module and return its number.
+    def run(self, case: str, /, **options: Any) -> Any:
+        """Call a function of the module and return what it returns.
 
         Raises:
-            RuntimeError: when the process died; its own words are on the standard error stream.
+            RuntimeError: when the process died; its own words are in `LOG`.
         """
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         try:
             self._process.stdin.write(json.dumps([case, options]) + "\n")
             self._process.stdin.flush()
-            return float(json.loads(self._process.stdout.readline()))
+            return json.loads(self._process.stdout.readline())
         except (BrokenPipeError, ValueError):
-            raise RuntimeError(f"{self._name}: {case} failed, see above") from None
+            words = LOG.read_text()[-3000:]
+            raise RuntimeError(f"{self._name}: {case} failed\n{words}") from None
 
     def close(self) -> None:
         """End the process."""
         assert self._process.stdin is not None
+        assert self._process.stdout is not None
         with contextlib.suppress(BrokenPipeError):
             self._process.stdin.close()
         self._process.wait()
-        assert self._process.stdout is not None
         self._process.stdout.close()
 
 
 @contextlib.contextmanager
 def sides(*modules: tuple[str, str]) -> Iterator[list[Side]]:
-    """Start a side for each (module, environment), in one temporary folder on the checkout's disk.
-
-    Not in /tmp, which may be memory: what is written should meet a real disk.
-    """
-    root = HERE.parent / ".benchmarks"
-    root.mkdir(exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=root, prefix="run-") as folder:
-        started = [Side(module, environment, Path(folder)) for module, environment in modules]
-        try:
-            yield started
-        finally:
-            for side in started:
-                side.close()
+    """Start a side for each (module, environment), all in one new folder below `WORK`."""
+    WORK.mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=WORK) as folder, contextlib.ExitStack() as stack:
+        started = []
+        for module, environment in modules:
+            side = Side(module, environment, Path(folder))
+            stack.callback(side.close)
+            started.append(side)
+        yield started
 
 
 def alternate(repeats: int, *measures: Callable[[], float]) -> list[float]:

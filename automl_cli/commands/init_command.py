@@ -37,7 +37,8 @@ budget: {trials: 40}
 @click.option("--force", is_flag=True, help="Overwrite files that are there.")
 def init_command(folder: Path, force: bool) -> None:
     """Write recipe.yaml and train.py to FOLDER: the smallest search of a function of yours."""
-    from automl_cli.output import say, write
+    from automl_cli.display import say
+    from automl_cli.output import write
     from automl_spaces.errors import UserError
 
     files = {folder / "recipe.yaml": RECIPE, folder / "train.py": PROGRAM}

@@ -82,12 +82,13 @@ def _overlays() -> list[dict[str, Any]]:
 
 def _doc(path: Any) -> str:
     """The first line of a recipe's `doc`, or its first comment."""
+    from automl_cli.recipe_files import child
     from automl_spaces.yaml_reader import compose_file
 
     node = compose_file(path)
-    for key, value in getattr(node, "value", ()) if node is not None else ():
-        if getattr(key, "value", "") == "doc":
-            return str(value.value).strip().partition("\n")[0]
+    doc = child(node, "doc") if node is not None else None
+    if doc is not None:
+        return str(doc.value).strip().partition("\n")[0]
     first = path.read_text(encoding="utf-8").partition("\n")[0]
     return first.removeprefix("#").strip() if first.startswith("#") else ""
 

@@ -45,11 +45,13 @@ def show_command(
         _print(loaded, compiled, points)
 
 
-def static_costs(recipe: Recipe) -> dict[str, float]:
-    """The recipe's costs of the static program."""
+def static_costs(recipe: Recipe, space: Space) -> dict[str, float]:
+    """The recipe's costs of the static program, if there is one."""
     from automl_cli import costs
+    from automl_cli.recipe import static_program
 
-    return {name: costs.load(name)(recipe.program) for name in recipe.costs}
+    program = static_program(recipe, space)
+    return {} if program is None else {name: costs.load(name)(program) for name in recipe.costs}
 
 
 def _data(recipe: Recipe, space: Space) -> dict[str, Any]:
@@ -65,7 +67,7 @@ def _data(recipe: Recipe, space: Space) -> dict[str, Any]:
         ],
         "size": None if space.size == float("inf") else space.size,
         "space_hash": space.hash,
-        "costs": static_costs(recipe),
+        "costs": static_costs(recipe, space),
         "constraints": recipe.constraints,
         "objectives": [{o.direction: o.metric} for o in recipe.objectives],
         "algorithm": {"name": recipe.algorithm, **recipe.options},
@@ -96,8 +98,8 @@ def _print(recipe: Recipe, space: Space, every_point: bool) -> None:
     wide = max((len(name) for name, _, _ in rows), default=0)
     for name, choices, times in rows:
         click.echo(f"  {name:<{wide}}  {choices}" + (f"  x{times}" if times > 1 else ""))
-    if recipe.costs:
-        costs = ", ".join(f"{k} {number(v)}" for k, v in static_costs(recipe).items())
+    costs = ", ".join(f"{k} {number(v)}" for k, v in static_costs(recipe, space).items())
+    if costs:
         title("costs", f"  of the static program: {costs}")
     for name, (low, high) in recipe.constraints.items():
         title("constraint", f"  {number(low)} <= {name} <= {number(high)}")

@@ -87,12 +87,16 @@ def colour_digits(grey: Bytes, seed: int) -> Bytes:
     """Grey digits on black, uint8 [n, 1, 28, 28] -> colour images, uint8 [n, 3, 32, 32].
 
     Each digit is turned by up to 30 degrees, scaled by 0.7 to 1.1, moved by up to 2 pixels,
-    painted in a colour of its own, and laid on a ground of soft coloured patches; noise of
+    painted in a light colour and laid on a ground of soft patches around a dark one; noise of
     deviation 0.08 covers everything. The same seed gives the same images.
+
+    The strength of each step was chosen by measurement: 276 steps of a small MobileNetV2 end
+    anywhere between chance and 90 %, by its settings. Paint that may be darker than the ground
+    leaves it at chance.
     """
     import numpy as np
     import torch
-    from torch.nn.functional import grid_sample, interpolate
+    from torch.nn.functional import affine_grid, grid_sample, interpolate
 
     n, size = len(grey), ColourMNIST5k.shape[1]
     rng = np.random.default_rng(seed)
@@ -106,10 +110,10 @@ def colour_digits(grey: Bytes, seed: int) -> Bytes:
     turn = torch.stack([torch.stack([cos, -sin], 1), torch.stack([sin, cos], 1)], 1)  # [n, 2, 2]
     move = uniform(-2, 2, 2, 1) * (2 / 28)
     theta = torch.cat([turn, move], dim=2)
-    grid = torch.nn.functional.affine_grid(theta, [n, 1, size, size], align_corners=False)
+    grid = affine_grid(theta, [n, 1, size, size], align_corners=False)
     ink = grid_sample(torch.from_numpy(grey).float() / 255, grid, align_corners=False)
-    paint = uniform(0.3, 1, 3, 1, 1)
-    ground = uniform(0, 0.6, 3, 4, 4)
+    paint = uniform(0.5, 1, 3, 1, 1)
+    ground = uniform(0, 0.5, 3, 1, 1) + uniform(-0.25, 0.25, 3, 4, 4)
     patches = interpolate(ground, size=size, mode="bilinear", align_corners=False)
     noise = torch.from_numpy(rng.normal(0, 0.08, (n, 3, size, size)).astype("float32"))
     image = patches + ink * (paint - patches) + noise

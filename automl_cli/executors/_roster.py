@@ -53,6 +53,11 @@ class Roster:
         """Process ids of the workers that live."""
         return [*self._files]
 
+    @property
+    def begun(self) -> int:
+        """How many attempts were begun and are not over."""
+        return len(self._started)
+
     def wait(self, seconds: float) -> None:
         """Until a worker sends something or dies, `ring` is called, or the time is up."""
         self._poll.poll(seconds * 1000)

@@ -39,6 +39,7 @@ _LEFT = "the worker left with exit code 0"  # pebble takes that for a proper end
 _BROKEN = "the pool of workers broke down"
 _START_UP = 120.0  # seconds that a worker may take to import the user's modules
 _GRACE = 1.0  # seconds until a vanished worker that pebble does not miss is given up
+_STALL = 5.0  # seconds that a trial may wait beside an idle worker; usually less than 1 ms
 _SHORT = 0.2  # seconds; handing a trial over takes about 1 ms
 _TICK = 1.0  # seconds between looks at the pool's health while nothing happens
 
@@ -89,6 +90,7 @@ class PoolExecutor(Executor):
         self._seconds = math.inf  # of the latest trial
         self._limits, self._preload = Limits(memory, threads), preload
         self._roster = Roster()
+        self._stalled = 0.0  # since when trials wait beside idle workers
         self._running: dict[Key, Future[str]] = {}
         self._done: deque[tuple[Key, Future[str]]] = deque()  # filled by pebble's threads
         self._backlog: list[TrialResult | Report] = []
@@ -193,7 +195,7 @@ class PoolExecutor(Executor):
 
         Pebble gives up when a worker dies that had no trial, or with the queue's lock in hand.
         """
-        reports = self._stop_pool()
+        reports, self._stalled = self._stop_pool(), 0.0
         lost = [self._ended(key, "lost", _BROKEN) for key in self._running]
         self._running.clear()
         return [*reports, *lost]
@@ -219,9 +221,21 @@ class PoolExecutor(Executor):
             if key in self._running:
                 self._running.pop(key).cancel()
             happened.append(self._ended(key, "lost", _LEFT))
-        if self._pool is not None and not self._pool.active:
+        if self._pool is not None and (not self._pool.active or self._stalls()):
             happened += self._abandon()
         return happened
+
+    def _stalls(self) -> bool:
+        """Whether trials wait although workers are idle, for so long that no worker will come.
+
+        A worker that is killed within the microseconds in which it fetches a trial takes the lock
+        of pebble's queue with it, and the others would wait for minutes.
+        """
+        if self._roster.begun < min(len(self._running), len(self._roster.pids)):
+            self._stalled = self._stalled or time.monotonic()
+            return time.monotonic() - self._stalled > _STALL
+        self._stalled = 0.0
+        return False
 
     def _result(self, key: Key, future: Future[str]) -> TrialResult:
         error = future.exception()

@@ -47,9 +47,7 @@ def static() -> Symbol:
 
 
 def template() -> Symbol:
-    blocks = [
-        Block(filters, stride, oneof([3, 5, 7]), oneof([3, 6])) for filters, stride in BLOCKS
-    ]
+    blocks = [Block(filters, stride, oneof([3, 5, 7]), oneof([3, 6])) for filters, stride in BLOCKS]
     optimizer = oneof([Adam(floatv(0.8, 0.99)), Momentum(floatv(0.5, 0.99))])
     return Trainer(MobileNet(blocks, oneof([0.5, 0.75, 1.0])), optimizer, floatv(1e-4, 1.0, "log"))
 

@@ -102,7 +102,7 @@ class Collector:
         name, slots = choice.type.name, slots_of(choice, id)
         distinct = name == "permutate" or choice.args.get("distinct", True)
         kind = (name, slots, distinct, choice.args.get("sorted", False))
-        named = choice.args.get("name") is not None
+        named = bool(choice.args.get("name"))
         if self.named.setdefault(id, named) != named:
             raise UserError(f"{id} is the name of one choice and the place of another", choice.mark)
         if self.kinds.setdefault(id, kind) != kind:

@@ -32,10 +32,12 @@ def to_unit(value: float, low: float, high: float, scale: str) -> float:
     if high == low:
         return 0.0
     if scale == "linear":
-        return (value - low) / (high - low)
-    if scale == "log":
-        return math.log(value / low) / math.log(high / low)
-    return 1.0 - math.log((low + high - value) / low) / math.log(high / low)
+        u = (value - low) / (high - low)
+    elif scale == "log":
+        u = math.log(value / low) / math.log(high / low)
+    else:
+        u = 1.0 - math.log((low + high - value) / low) / math.log(high / low)
+    return min(max(u, 0.0), 1.0)
 
 
 def grid_size(low: float, high: float, step: float) -> int:

@@ -137,7 +137,7 @@ def replace(root: Any, path: Path, value: Any) -> Any:
     elif isinstance(parent, dict):
         _put(root, path, adopt(value))
     elif isinstance(parent, list | tuple):
-        lookup(parent, (key,))
+        lookup(root, path)
         if isinstance(parent, list):
             _put(root, path, adopt(value))
         else:

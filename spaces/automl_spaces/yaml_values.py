@@ -14,9 +14,9 @@ from typing import Any
 from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 from automl_spaces.choices import CHOICES, ChoiceType
-from automl_spaces.errors import AutomlError, Mark, PathError, Problems, UserError, did_you_mean
+from automl_spaces.errors import AutomlError, Mark, PathError, Problems, UserError, nearest
 from automl_spaces.paths import parse_path
-from automl_spaces.registry import names, resolve
+from automl_spaces.registry import resolve
 from automl_spaces.symbols import SymbolType, adopt, clone, lookup
 from automl_spaces.traversal import MISSING
 from automl_spaces.yaml_reader import STANDARD, compose, mark_of, scalar_value, shown_tag
@@ -86,7 +86,9 @@ class Reader:
             return resolve(name, self.imports)
         except UserError as error:
             problem = error.problems[0]
-            hint = problem.hint or did_you_mean(name, [*names(), *CHOICES])
+            choice = nearest(name, CHOICES)
+            meant = not problem.hint.startswith("did you mean") and choice is not None
+            hint = f"did you mean {choice}?" if meant else problem.hint
             raise UserError(problem.message, mark_of(node), hint=hint) from None
 
     def _tagged(self, node: Node) -> Any:

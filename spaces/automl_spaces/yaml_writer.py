@@ -47,6 +47,8 @@ def to_node(value: Any) -> Node:
         return ScalarNode(STANDARD + "float", _float(value))
     if isinstance(value, str):
         style = "|" if "\n" in value.strip("\n") and value.endswith("\n") else None
+        if not value.replace("\n", "").isprintable():
+            style = '"'  # other line breaks and controls survive as escapes only
         return ScalarNode(STANDARD + "str", value, style=style)
     raise UserError(f"a {type(value).__name__} cannot be written as YAML")
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from automl_cli.trials import TrialRequest
+from automl_spaces import registry
 from automl_spaces.registry import symbolize
 from automl_spaces.trial import Pruned, Trial
 
@@ -141,6 +142,7 @@ def environment(*, trial: Trial = HERE) -> dict[str, float]:
         "budget": float(trial.budget or 0.0),
         "threads": float(os.environ.get("OMP_NUM_THREADS", "0")),
         "group": float(os.getpgid(0) == os.getpid()),
+        "shipped": float("Classifier" in registry.names()),
         "rate": float(trial.params["rate"]),
     }
 

@@ -128,6 +128,7 @@ def test_the_same_seed_gives_the_same_trial_everywhere(name: str, tmp_path: Path
     for event in collect(executor, 2):
         assert isinstance(event, TrialResult)
         metrics = event.metrics
+        assert metrics["shipped"] or name == "inline"
         assert (metrics["seed"], metrics["budget"], metrics["rate"]) == (11.0, 0.5, 0.125)
         assert metrics["random"] == 0.4523795535098186  # random.Random(11).random()
         if name == "pool":
@@ -272,6 +273,23 @@ def test_an_idle_worker_that_dies_is_replaced(tmp_path: Path) -> None:
     results = run(pool, tmp_path, *[faults.constant()] * 4)
     states = [result.state for result in results]
     assert set(states) <= {"completed", "lost"}  # a trial may have been handed to the broken pool
+    assert [r.state for r in run(pool, tmp_path, *[faults.constant()] * 4)] == ["completed"] * 4
+    pool.close()
+
+
+@pytest.mark.slow
+def test_a_lock_taken_to_the_grave_is_noticed(tmp_path: Path) -> None:
+    """A worker killed with the queue's lock in hand: nobody else could fetch a trial."""
+    pool = make_pool()
+    pool.warm()
+    assert pool._pool is not None
+    channel = pool._pool._pool_manager.worker_manager.workers_channel
+    assert channel is not None
+    assert channel.mutex.acquire(timeout=5)  # and never released, as by a worker that died
+    results = run(pool, tmp_path, faults.constant(), faults.constant())
+    assert [(r.state, r.reason) for r in results] == [
+        ("lost", "the pool of workers broke down")
+    ] * 2
     assert [r.state for r in run(pool, tmp_path, *[faults.constant()] * 4)] == ["completed"] * 4
     pool.close()
 

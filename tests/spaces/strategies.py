@@ -14,7 +14,7 @@ from automl_spaces.space import Space
 
 from .programs import SGD, Conv, anything
 
-LAW = settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+LAW = settings(max_examples=30, deadline=None, suppress_health_check=list(HealthCheck))
 
 AWKWARD = [
     "1e-3", "no", "~", "", "12:30", "null", "true", "0x1F", "0o7", ".5", "1_000", "-", "- a", "#",
@@ -73,8 +73,12 @@ def grids() -> st.SearchStrategy[Any]:
 
 SHARED = {
     "shared_s": lambda: oneof([1, 2, 3], name="shared_s"),
-    "shared_t": lambda: oneof({"sgd": SGD(floatv(0.1, 0.9, step=0.4)), "none": None}, name="shared_t"),
-    "shared_m": lambda: manyof(2, ["a", "b", {"inner": oneof([1, 2], name="shared_s2")}], name="shared_m"),
+    "shared_t": lambda: oneof(
+        {"sgd": SGD(floatv(0.1, 0.9, step=0.4)), "none": None}, name="shared_t"
+    ),
+    "shared_m": lambda: manyof(
+        2, ["a", "b", {"inner": oneof([1, 2], name="shared_s2")}], name="shared_m"
+    ),
     "shared_u": lambda: oneof([oneof([1, 2, 3], name="shared_s"), "one", 2], name="shared_u"),
 }
 shared = st.sampled_from(sorted(SHARED)).map(lambda name: SHARED[name]())

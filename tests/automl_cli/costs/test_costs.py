@@ -19,8 +19,8 @@ from automl_cli.costs.layers import LayerSpec, layers
 from automl_cli.programs.channels import MOBILENET_V2_BLOCKS
 from automl_cli.programs.mobilenet_v2 import InvertedResidual, MobileNetV2
 from automl_spaces.errors import UserError
-from automl_spaces.symbols import Symbol
 from automl_spaces.registry import symbolize
+from automl_spaces.symbols import Symbol
 
 MADDS, PARAMS = costs.load("madds"), costs.load("params")
 MULTIPLIERS = (0.5, 0.625, 0.75, 1.0, 1.25, 1.5, 2.0)

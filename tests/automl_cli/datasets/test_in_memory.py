@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -18,11 +18,15 @@ from automl_cli.datasets.mnist5k import ColourMNIST5k, MNIST5k, colour_digits
 from automl_cli.datasets.splits import InMemory, TensorSplit, random_parts
 from automl_spaces.errors import UserError
 
-DATASETS: list[tuple[type[InMemory], int]] = [(Digits, 1797), (MNIST5k, 5000), (ColourMNIST5k, 5000)]
+DATASETS: list[tuple[type[InMemory], int]] = [
+    (Digits, 1797),
+    (MNIST5k, 5000),
+    (ColourMNIST5k, 5000),
+]
 
 
 @pytest.fixture(scope="module", autouse=True)
-def _cache_folder(tmp_path_factory: pytest.TempPathFactory) -> None:
+def _cache_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Keep the colour images of this module's tests out of the user's cache."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))

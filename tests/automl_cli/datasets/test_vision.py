@@ -16,7 +16,7 @@ from automl_spaces.errors import UserError
 
 
 class FakeCIFAR:
-    """Twelve training and two test images; each pixel is the number of its image."""
+    """Sixty training and twelve test images; each pixel is the number of its image."""
 
     def __init__(self, root: Path, train: bool, download: bool) -> None:
         if "missing" in str(root) and not download:
@@ -26,7 +26,7 @@ class FakeCIFAR:
         self.targets = [i % 10 for i in numbers]
 
 
-class FakeFolder(torch.utils.data.Dataset[tuple[torch.Tensor, int]]):
+class FakeFolder:
     """Forty images in two classes; a transform is called with the number of the image."""
 
     classes = ("cat", "dog")
@@ -50,6 +50,7 @@ class FakeTransform:
         self.args = args
 
     def __call__(self, number: float) -> torch.Tensor:
+        """An image of the number."""
         return torch.full((3, 4, 4), number)
 
 
@@ -60,8 +61,15 @@ def _torchvision(monkeypatch: pytest.MonkeyPatch) -> None:
         "datasets": SimpleNamespace(CIFAR10=FakeCIFAR, CIFAR100=FakeCIFAR, ImageFolder=FakeFolder),
         "transforms": SimpleNamespace(
             **dict.fromkeys(
-                "RandomResizedCrop RandomHorizontalFlip Resize CenterCrop ToTensor Normalize "
-                "Compose".split(),
+                [
+                    "RandomResizedCrop",
+                    "RandomHorizontalFlip",
+                    "Resize",
+                    "CenterCrop",
+                    "ToTensor",
+                    "Normalize",
+                    "Compose",
+                ],
                 FakeTransform,
             )
         ),

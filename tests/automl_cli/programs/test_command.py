@@ -75,6 +75,7 @@ def test_the_environment_tells_parameters_and_trial(tmp_path: Path) -> None:
     )
     command = python(code, params={"lr": 0.5}, env={"MINE": "7"})
     found = command(Trial(3, seed=11, budget=2, folder=tmp_path))
+    assert isinstance(found, dict)
     assert list(found.values()) == [0.5, 3, 11, 2, 7]
     with pytest.raises(RuntimeError, match="KeyError: 'AUTOML_TRIAL_BUDGET'"):
         command(Trial(folder=tmp_path))
@@ -104,7 +105,7 @@ def test_a_slip_in_an_argument_is_told_at_construction(argument: str, message: s
         ("loading\n0.25\n0.5\ndone in 3 s", 0.5),
         ('{"accuracy": 0.9}\n{"accuracy": 0.95, "loss": 1}', {"accuracy": 0.95, "loss": 1.0}),
         ('{"step": 4, "accuracy": 0.9}', {"accuracy": 0.9}),
-        ("[1]\n0.5\ntrue\nnull\n\"text\"", 0.5),
+        ('[1]\n0.5\ntrue\nnull\n"text"', 0.5),
     ],
 )
 def test_the_last_json_line_is_the_result(output: str, result: Any) -> None:
@@ -123,9 +124,9 @@ def test_reports_come_while_the_script_runs(tmp_path: Path) -> None:
 
     code = (
         "import os, time, sys\n"
-        "print('{\"step\": 1, \"accuracy\": 0.5}', flush=True)\n"
+        'print(\'{"step": 1, "accuracy": 0.5}\', flush=True)\n'
         "while not os.path.exists(sys.argv[1]): time.sleep(0.01)\n"
-        "print('{\"step\": 2, \"accuracy\": 0.6}')\n"
+        'print(\'{"step": 2, "accuracy": 0.6}\')\n'
         "print(0.7)"
     )
     assert python(code, str(signal_file), timeout=20)(Trial(sink=sink)) == 0.7
@@ -147,7 +148,7 @@ def test_a_result_file_is_read_and_never_a_stale_one(tmp_path: Path) -> None:
         ("import sys; sys.stderr.write('x' * 9999 + 'the end'); sys.exit(3)", "code 3:\nx+the end"),
         ("import os; os.kill(os.getpid(), 11)", "was killed by SIGSEGV"),
         ("print('no number')", "left no result on standard output"),
-        ("print('{\"accuracy\": \"high\"}')", 'the metric accuracy is "high", not a number'),
+        ('print(\'{"accuracy": "high"}\')', 'the metric accuracy is "high", not a number'),
         ("print('{\"accuracy\": true}')", "the metric accuracy is true, not a number"),
     ],
 )
@@ -194,7 +195,7 @@ def test_pruning_kills_the_family(tmp_path: Path) -> None:
     def prune(step: int, metrics: dict[str, float]) -> None:
         raise Pruned
 
-    code = FAMILY + "print('{\"step\": 1, \"a\": 1}', flush=True); time.sleep(100)"
+    code = FAMILY + 'print(\'{"step": 1, "a": 1}\', flush=True); time.sleep(100)'
     with pytest.raises(Pruned):
         python(code, str(tmp_path / "pids"))(Trial(sink=prune))
     assert eventually(lambda: not any(map(alive, family(tmp_path / "pids"))))

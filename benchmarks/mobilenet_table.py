@@ -1,0 +1,120 @@
+"""The case study's table on the data that ships: `python benchmarks/mobilenet_table.py`.
+
+Every row is run by `automl run` in one folder (and resumed there when it is run again); lines are
+counted by `automl diff`, metrics come from `automl report`, all as JSON. Columns:
+
+- lines: of YAML that the step from the row before takes; overlays are written once and reused.
+- search cost: training time of all trials, in units of one training of the static program.
+- accuracy: of the best trial, on the validation part (which it was chosen by) and on the test
+  part (which only reports); mean and standard deviation over seeds.
+- MAdds of the best trial; they are held near the static network's by rejection before training.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any, NamedTuple
+
+ROOT = Path(__file__).parent.parent
+
+
+class Row(NamedTuple):
+    """A step of the case study: from a recipe (and options) to a recipe with an algorithm."""
+
+    space: str
+    algorithm: str
+    before: tuple[str, ...]
+    recipe: str
+    options: tuple[str, ...] = ()
+
+    @property
+    def group(self) -> str:
+        """How `automl report` names the row."""
+        return f"{self.recipe.replace('/', '-')} {self.algorithm}"
+
+
+ROWS = (
+    Row("static", "random", (), "mobilenet/static"),
+    Row("static -> S1", "random", ("mobilenet/static", "mobilenet/s1"), "mobilenet/s1"),
+    Row("S1", "bayesian", ("mobilenet/s1", "-a", "bayesian"), "mobilenet/s1", ("-a", "bayesian")),
+    Row("static -> S2", "random", ("mobilenet/static", "mobilenet/s2"), "mobilenet/s2"),
+    Row("S2", "bayesian", ("mobilenet/s2", "-a", "bayesian"), "mobilenet/s2", ("-a", "bayesian")),
+    Row("S1, S2 -> S3", "random", ("mobilenet/s1", "mobilenet/s3"), "mobilenet/s3"),
+    Row("S3", "bayesian", ("mobilenet/s3", "-a", "bayesian"), "mobilenet/s3", ("-a", "bayesian")),
+)
+
+
+def automl(*arguments: str, folder: Path) -> str:
+    """Standard output of a command of ours, run in a folder."""
+    line = [sys.executable, "-m", "automl_cli", *arguments]
+    return subprocess.run(line, cwd=folder, check=True, stdout=subprocess.PIPE, text=True).stdout
+
+
+def main() -> None:
+    """Run every row and print the table."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--trials", type=int, default=25)
+    parser.add_argument("--workers", type=int)
+    parser.add_argument("--folder", type=Path, default=ROOT / ".benchmarks" / "mobilenet")
+    parser.add_argument("-o", "--output", type=Path, help="write the table as Markdown")
+    options = parser.parse_args()
+    options.folder.mkdir(parents=True, exist_ok=True)
+    workers = ["--workers", str(options.workers)] if options.workers else []
+    for seed in range(options.seeds):
+        for row in ROWS:
+            trials = [] if row.space == "static" else ["--trials", str(options.trials)]
+            line = ["run", row.recipe, *row.options, *trials, *workers, "--seed", str(seed)]
+            automl(*line, folder=options.folder)
+    found = json.loads(automl("report", "mobilenet-", "--json", folder=options.folder))
+    groups = {g["group"]: g for g in found}
+    unit = groups[ROWS[0].group]["seconds"]
+    text = "\n".join(table([line_of(row, groups[row.group], unit, options) for row in ROWS]))
+    seeds = f"{options.seeds} seed" + "s" * (options.seeds != 1)
+    text += f"\n\n{seeds}, {options.trials} trials a search; one static training: {unit:.1f} s.\n"
+    print(text)
+    if options.output:
+        options.output.write_text(text, encoding="utf-8")
+
+
+def line_of(row: Row, group: dict[str, Any], unit: float, options: Any) -> list[str]:
+    """The cells of a row."""
+    metrics = group["metrics"]
+    lines = "-"
+    if row.before:
+        change = json.loads(automl("diff", *row.before, "--json", folder=options.folder))
+        lines = f"+{change['lines_added']}"
+        if change["overlay_lines"][0]:
+            lines += f" (overlay {change['overlay_lines'][0]})"
+    static = row.space == "static"
+
+    def accuracy(name: str) -> str:
+        mean, spread = 100 * metrics[name]["mean"], 100 * metrics[name]["std"]
+        return f"{mean:.2f}" + (f" ± {spread:.2f}" if options.seeds > 1 else "")
+
+    return [
+        row.space,
+        "-" if static else row.algorithm,
+        lines,
+        "-" if static else f"{group['seconds'] / unit:.1f}",
+        "1",
+        accuracy("accuracy"),
+        accuracy("test_accuracy"),
+        f"{metrics['madds']['mean'] / 1e6:.3f} M",
+    ]
+
+
+def table(rows: list[list[str]]) -> list[str]:
+    """Markdown lines of a table."""
+    head = ["search space", "algorithm", "lines", "search cost", "train cost",
+            "validation %", "test %", "MAdds"]  # fmt: skip
+    rule = ["---"] * 2 + ["---:"] * (len(head) - 2)
+    return ["| " + " | ".join(cells) + " |" for cells in (head, rule, *rows)]
+
+
+if __name__ == "__main__":
+    main()
