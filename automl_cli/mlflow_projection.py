@@ -36,6 +36,7 @@ _LIVE_EVERY: Final = 1.0  # seconds between two looks at what runs
 _DRAW_EVERY: Final = 60.0  # seconds between two drawings while the study runs
 _CHUNK: Final = 100  # trials between two looks at `stop`
 _BATCH: Final = 900  # metrics, some below MLflow's limit for one request
+_PATIENCE: Final = 5.0  # seconds to wait for another projection of the study to end
 _PAUSES: Final = (5.0, 10.0, 20.0, 40.0, 60.0)  # seconds, while MLflow is unreachable
 
 
@@ -71,7 +72,7 @@ def project(
         study = ledger.study(study_name)
         if study is None:
             return ProjectionReport(False, 0, 0, f"{ledger_path} has no study {study_name}")
-        with alone(ledger_path, study.id, patience=60.0 if follow else 5.0) as holder:
+        with alone(ledger_path, study.id, 12 * _PATIENCE if follow else _PATIENCE) as holder:
             if holder:
                 message = f"process {holder} projects {study_name} into MLflow already"
                 return ProjectionReport(False, 0, 0, message)

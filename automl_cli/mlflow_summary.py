@@ -136,5 +136,5 @@ def _record(trial: TrialRow) -> dict[str, Any]:
         **json.loads(trial.decisions),
         **numbers(trial.costs),
         **numbers(trial.metrics),
-        "reason": trial.reason,
+        "reason": trial.reason.partition("\n")[0],
     }

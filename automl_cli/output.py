@@ -121,6 +121,8 @@ def closing(
         say(click.style("resume: ", bold=True) + resume_line)
     elif best:
         say(click.style("next: ", bold=True) + f"automl best {study.name}   automl ui")
+    else:  # failed trials stay failed, so that the same command would stop at once
+        say(click.style("next: ", bold=True) + f"mend it, then {resume_line} --new")
 
 
 def write(path: Path, text: str) -> None:

@@ -8,6 +8,7 @@ that whatever else the machine does hits both alike.
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import json
 import os
 import statistics
@@ -135,3 +136,13 @@ def alternate(repeats: int, *measures: Callable[[], float]) -> list[float]:
         for i in order:
             values[i].append(measures[i]())
     return [statistics.median(v) for v in values]
+
+
+def settle(project: Path) -> None:
+    """Wait until no projection into MLflow works on a project folder any more.
+
+    `automl run` leaves the plots to it; without this the other side would run beside them.
+    """
+    for lock in project.glob(".automl/*.mlflow.lock"):
+        with lock.open() as file:
+            fcntl.flock(file, fcntl.LOCK_EX)

@@ -32,7 +32,7 @@ OPERATIONS: dict[str, tuple[str, float | None]] = {
 
 
 def measure(quick: bool) -> list[Row]:
-    """One row per operation; 5 or 11 turns of each side, at least 30 ms each turn."""
+    """One row per operation; 3 or 9 turns of each side, at least 30 ms each turn."""
     rows = []
     with sides(("symbolic_ours", OURS), ("symbolic_pyglove", PEERS)) as (ours, pyglove):
         for case, (what, target) in OPERATIONS.items():
@@ -40,6 +40,6 @@ def measure(quick: bool) -> list[Row]:
                 partial(side.run, "measure", case=case, seconds=0.03 if quick else 0.1)
                 for side in (ours, pyglove)
             ]
-            a, b = alternate(5 if quick else 11, *turns)
+            a, b = alternate(3 if quick else 9, *turns)
             rows.append(faster(what, a, b, "ms", target))
     return rows

@@ -10,17 +10,21 @@ import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import ClassVar
 
-from automl_cli import session, studies
+from harness import settle
+
+from automl_cli import session
 from automl_cli.ledger import Ledger
 from automl_cli.recipe import load_recipe
+from automl_cli.runner import Runner
 
 
 @contextlib.contextmanager
-def folder() -> Iterator[Path]:
-    """A new project folder below the working folder, and back."""
+def folder(where: Path | None = None) -> Iterator[Path]:
+    """A new project folder as the working folder, below the present one if not said otherwise."""
     before = Path.cwd()
-    with tempfile.TemporaryDirectory(dir=before) as path:
+    with tempfile.TemporaryDirectory(dir=where or before) as path:
         os.chdir(path)
         try:
             yield Path(path)
@@ -45,6 +49,14 @@ def rate(trials: int) -> float:
         return trials / run("tracking.enabled=false", f"budget.trials={trials}")
 
 
+def cpu_rate(trials: int) -> float:
+    """Trials per second of CPU time, with the ledger in memory."""
+    with folder(Path("/dev/shm")):
+        start = time.process_time()
+        run("tracking.enabled=false", f"budget.trials={trials}")
+        return trials / (time.process_time() - start)
+
+
 def synced_rate(trials: int) -> float:
     """Trials per second when every write to the ledger waits for the disk."""
     session.Ledger = functools.partial(Ledger, durable=True)
@@ -54,20 +66,29 @@ def synced_rate(trials: int) -> float:
         session.Ledger = Ledger
 
 
-def spent(trials: int, tracking: bool) -> dict[str, float]:
-    """Seconds of a search with MLflow on or off.
+class TimedRunner(Runner):
+    """A runner that notes how long it searched, in seconds of wall and CPU time."""
 
-    `wall`: from the first proposal to the last result; `cpu`: of the driver, for everything.
-    """
-    with folder() as path:
-        start = time.process_time()
-        run(
-            f"tracking.enabled={str(tracking).lower()}",
-            f"tracking.uri=sqlite:///{path}/mlflow.db",
-            f"budget.trials={trials}",
-        )
-        cpu = time.process_time() - start
-        with Ledger(studies.ledger_path(), read_only=True) as ledger:
-            rows = ledger.trials(ledger.studies()[-1].id)
-        wall = max(r.finished or 0.0 for r in rows) - min(r.proposed for r in rows)
-        return {"wall": wall, "cpu": cpu}
+    spent: ClassVar[dict[str, float]]
+
+    def run(self) -> None:
+        wall, cpu = time.perf_counter(), time.process_time()
+        super().run()
+        wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
+        TimedRunner.spent = {"wall": wall, "CPU": cpu}
+
+
+def spent(trials: int, tracking: bool) -> dict[str, float]:
+    """Seconds from the first proposal to the last result, with MLflow on or off."""
+    session.Runner = TimedRunner
+    try:
+        with folder() as path:
+            run(
+                f"tracking.enabled={str(tracking).lower()}",
+                f"tracking.uri=sqlite:///{path}/mlflow.db",
+                f"budget.trials={trials}",
+            )
+            settle(path)
+    finally:
+        session.Runner = Runner
+    return TimedRunner.spent

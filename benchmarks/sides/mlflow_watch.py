@@ -2,29 +2,44 @@
 
 from __future__ import annotations
 
+import contextlib
+import sqlite3
 import time
 
 from mlflow import MlflowClient
 
-PATIENCE = 120.0  # seconds
+PATIENCE = 180.0  # seconds
+PAUSE = 0.25  # seconds between two looks
 
 
-def await_runs(uri: str, trials: int) -> int:
-    """Wait until there are so many finished nested runs; returns their number.
+def await_runs(path: str, trials: int) -> float:
+    """Wait until so many nested runs are finished; returns the clock (time.monotonic) then.
 
     Raises:
         TimeoutError: they do not come.
     """
-    client = MlflowClient(uri)
     deadline = time.monotonic() + PATIENCE
-    while (found := _count(client)) < trials:
-        if time.monotonic() > deadline:
-            raise TimeoutError(f"{found} of {trials} runs after {PATIENCE:g} s")
-        time.sleep(0.05)
-    return found
+    client = None
+    while time.monotonic() < deadline:
+        if client is None and _is_made(path):
+            client = MlflowClient(f"sqlite:///{path}")
+        if client is not None and _count(client) >= trials:
+            return time.monotonic()
+        time.sleep(PAUSE)
+    raise TimeoutError(f"no {trials} finished runs within {PATIENCE:g} s")
+
+
+def _is_made(path: str) -> bool:
+    """Whether the database is complete: MLflow would start to migrate one that is not."""
+    query = "SELECT count(*) FROM experiments WHERE name != 'Default'"
+    try:
+        with contextlib.closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as connection:
+            return bool(connection.execute(query).fetchone()[0])
+    except sqlite3.Error:
+        return False
 
 
 def _count(client: MlflowClient) -> int:
     experiments = [e.experiment_id for e in client.search_experiments()]
-    runs = client.search_runs(experiments, "attributes.status = 'FINISHED'", max_results=5000)
-    return sum("mlflow.parentRunId" in run.data.tags for run in runs)
+    query = "attributes.status = 'FINISHED' AND tags.`mlflow.parentRunId` LIKE '%'"
+    return len(client.search_runs(experiments, query, max_results=5000))

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pyglove as pg
+
 from sides.timing import cpu_ms
 
 BLOCKS = [(16, 1), *[(24, 2)] * 2, *[(32, 2)] * 3, *[(64, 2)] * 4, *[(96, 1)] * 3,

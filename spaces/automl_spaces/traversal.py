@@ -278,7 +278,9 @@ def _diff(old: Any, new: Any, path: Path, changes: list[Change]) -> None:
         return
     if isinstance(old, Symbol) and isinstance(new, Symbol) and old.type.made(new):
         for key in {**old.args, **new.args}:
-            _diff(argument(old, key), argument(new, key), (*path, key), changes)
+            a, b = argument(old, key), argument(new, key)
+            if a is not b:
+                _diff(a, b, (*path, key), changes)
     elif isinstance(old, dict) and isinstance(new, dict):
         for key in {**old, **new}:
             _diff(old.get(key, MISSING), new.get(key, MISSING), (*path, key), changes)

@@ -31,7 +31,7 @@ def score(lr: float = 0.1, depth: int = 2, kind: str = "a", blocks: list[int] = 
     return lr + depth
 
 
-def slow(x: int = 3, y: int = 3, seconds: float = 0.03, *, trial=None) -> dict[str, float]:
+def slow(x: int = 3, y: int = 3, seconds: float = 0.03, *, trial) -> dict[str, float]:
     """Leave a line when it starts, and take some time."""
     with Path("started.txt").open("a") as file:
         file.write(f"{trial.id}\\n")
@@ -39,7 +39,7 @@ def slow(x: int = 3, y: int = 3, seconds: float = 0.03, *, trial=None) -> dict[s
     return {"score": -((x - 7) ** 2) - (y - 2) ** 2}
 
 
-def fault(how: str = "fine", x: int = 0, *, trial=None) -> object:
+def fault(how: str = "fine", x: int = 0, *, trial) -> object:
     """Go wrong in one of many ways."""
     if how == "raises":
         raise ValueError("bad luck")
@@ -52,12 +52,12 @@ def fault(how: str = "fine", x: int = 0, *, trial=None) -> object:
     if how == "quits":
         raise SystemExit(4)
     if how == "hungry":
-        return float(len([bytearray(10**7) for _ in range(400)]))
+        return float(len(bytearray(4 * 10**9)))
     odd = {"nan": float("nan"), "inf": float("inf"), "text": "0.9", "none": None, "list": [1.0]}
     return odd[how] if how in odd else 1.0
 
 
-def noise(x: int = 3, *, trial=None) -> dict[str, float]:
+def noise(x: int = 3, *, trial) -> dict[str, float]:
     """A number that only the seed of the trial decides."""
     import random
 

@@ -132,6 +132,7 @@ def test_hopeless_searches_stop(project: Project) -> None:
         assert f"{failed} failed" in err
         assert "too many trials failed" in err
         assert "ValueError: bad luck" in err
+        assert "--new" in err
         assert project.states()[f"{failed}-random-0"] == "failed"
     assert Counter(row.state for row in project.trials()) == {"failed": 13}
 

@@ -87,9 +87,16 @@ def toy_positions(first: int, /, second: int = 2, *rest: int, last: int = 0) -> 
     return first, second, rest, last
 
 
-Conv, Pool, Net = symbolize(ToyConv), symbolize(ToyPool), symbolize(ToyNet)
-SGD, Adam, Linear = symbolize(ToySGD), symbolize(ToyAdam), symbolize(Hungry)
-train, anything, positions = symbolize(toy_train), symbolize(toy_any), symbolize(toy_positions)
+# `Any`, because type checkers see no classes in them.
+Conv: Any = symbolize(ToyConv)
+Pool: Any = symbolize(ToyPool)
+Net: Any = symbolize(ToyNet)
+SGD: Any = symbolize(ToySGD)
+Adam: Any = symbolize(ToyAdam)
+Linear: Any = symbolize(Hungry)
+train: Any = symbolize(toy_train)
+anything: Any = symbolize(toy_any)
+positions: Any = symbolize(toy_positions)
 
 
 def static() -> Any:

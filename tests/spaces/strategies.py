@@ -54,9 +54,9 @@ def numbers(draw: st.DrawFn) -> Any:
     """A `floatv` or `intv` of any scale, on a grid or not."""
     scale = draw(st.sampled_from(SCALES))
     if draw(st.booleans()):
-        low = draw(st.integers(1, 9)) if scale != "linear" else draw(st.integers(-9, 9))
-        high = low + draw(st.integers(0, 12))
-        return intv(low, high, step=draw(st.integers(1, 4)), scale=scale)
+        first = draw(st.integers(1, 9)) if scale != "linear" else draw(st.integers(-9, 9))
+        last = first + draw(st.integers(0, 12))
+        return intv(first, last, step=draw(st.integers(1, 4)), scale=scale)
     low = draw(st.floats(1e-6, 10.0)) if scale != "linear" else draw(st.floats(-10.0, 10.0))
     width = draw(st.sampled_from([0.0, 0.3, 1.0, 1000.0]))
     step = draw(st.none() | st.sampled_from([0.1, 0.25, 1.0, 3.0])) if width < 1000.0 else None
@@ -101,7 +101,9 @@ def _selections(draw: st.DrawFn, inner: st.SearchStrategy[Any]) -> Any:
 
 
 def _templates(number: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
-    open_leaves = leaves | number | shared | st.just([]) | st.builds(Conv, kernel_size=grids())
+    open_leaves: st.SearchStrategy[Any] = (
+        leaves | number | shared | st.just([]) | st.builds(Conv, kernel_size=grids())
+    )
     inside = st.recursive(
         open_leaves, lambda inner: _nodes(inner) | _selections(inner), max_leaves=7
     )

@@ -34,9 +34,9 @@ from .programs import Conv, Pool, anything, static
         (lambda: floatv(0.0, 1.0, "logs"), r"unknown scale logs \(did you mean log\?\)"),
         (lambda: floatv(0.0, 1.0, step=0.0), "step must be above 0, not 0.0"),
         (lambda: intv(1, 5, step=-1), "step must be above 0"),
-        (lambda: intv(1, 5, step=None), "intv.step: expected int, got NoneType None"),
-        (lambda: intv(1, 2.5), "intv.max: expected int, got float 2.5"),
-        (lambda: floatv("a", 1.0), "floatv.min: expected float, got str 'a'"),
+        (lambda: intv(1, 5, step=None), "intv.step: expected int, got NoneType None"),  # type: ignore[arg-type]
+        (lambda: intv(1, 2.5), "intv.max: expected int, got float 2.5"),  # type: ignore[arg-type]
+        (lambda: floatv("a", 1.0), "floatv.min: expected float, got str 'a'"),  # type: ignore[arg-type]
         (lambda: oneof({"a": 1, "b": 1}), "are equal"),
     ],
 )
@@ -113,7 +113,7 @@ def test_a_choice_has_no_attributes_of_a_built_object() -> None:
 def test_oneof_works_where_nothing_is_type_checked() -> None:
     """Without hints every argument takes a choice."""
 
-    def untyped(a, b=1):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+    def untyped(a, b=1):  # type: ignore[no-untyped-def]
         """A callable without hints."""
         return a, b
 

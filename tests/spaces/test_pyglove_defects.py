@@ -160,7 +160,7 @@ def test_there_is_an_integer_range() -> None:
 def test_oneof_needs_no_type_checks() -> None:
     """A callable without hints takes choices like any other."""
 
-    def untyped(x, **rest):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN003, ANN202
+    def untyped(x, **rest):  # type: ignore[no-untyped-def]
         """No hints."""
         return x, rest
 
@@ -170,7 +170,7 @@ def test_oneof_needs_no_type_checks() -> None:
 
 def test_a_wrapped_class_has_one_state() -> None:
     """An attribute cannot be set beside the arguments; an edit shows in node and object."""
-    node = Conv(3)
+    node: Any = Conv(3)
     with pytest.raises(AttributeError):
         node.kernel_size = 5
     with pytest.raises(AttributeError):

@@ -168,9 +168,9 @@ def test_scan_learns_names_from_text(tmp_path: Path) -> None:
     assert list(found.signature.params) == ["width", "depth"]
     assert list(resolve("toy_alias").signature.params) == ["lr"]
     assert resolve("toy_called").qualname == "toy_called"
-    with pytest.raises(UserError, match="ToyScanned.width: expected int"):
+    with pytest.raises(UserError, match=r"ToyScanned\.width: expected int"):
         found("x")
-    with pytest.raises(UserError, match="cannot import toy_package.one"):
+    with pytest.raises(UserError, match=r"cannot import toy_package\.one"):
         _ = found.target
     assert "NotRegistered" not in names()
 

@@ -86,7 +86,8 @@ def test_crossover_takes_from_its_parents(space: Space, rng: random.Random) -> N
 def test_completion_repairs(space: Space, rng: random.Random, data: st.DataObject) -> None:
     """Any mixture of decided and undecided values becomes valid; a valid record stays."""
     a, b = space.sample(rng), space.sample(rng)
-    mixed = [data.draw(st.sampled_from([x, y, None])) for x, y in zip(a.values, b.values)]
+    pairs = zip(a.values, b.values, strict=True)
+    mixed = [data.draw(st.sampled_from([x, y, None])) for x, y in pairs]
     space.check(space.complete(mixed, rng).values)
     assert space.complete(a.values, rng) == a
 
@@ -109,7 +110,7 @@ def test_randomness_is_the_argument_alone(space: Space, seed: int) -> None:
 
 def share(values: list[Any], low: float, high: float) -> float:
     """The part of the values in [low, high)."""
-    return sum(low <= v < high for v in values) / len(values)
+    return sum(bool(low <= v < high) for v in values) / len(values)
 
 
 def test_log_scale_draws_are_log_uniform() -> None:
@@ -217,7 +218,8 @@ def test_a_rate_of_one_moves_every_decision() -> None:
     """Of independent points none stays."""
     space, rng = Space([oneof("ab") for _ in range(20)]), random.Random(0)
     record = space.sample(rng)
-    assert all(x != y for x, y in zip(record.values, space.mutate(record, rng, 1.0).values))
+    mutant = space.mutate(record, rng, rate=1.0)
+    assert all(x != y for x, y in zip(record.values, mutant.values, strict=True))
 
 
 def test_a_permutation_mutated_at_a_rate_of_one_is_another() -> None:

@@ -60,7 +60,7 @@ def test_arguments_are_read_as_attributes() -> None:
         (lambda: Conv(True), "expected int, got bool True"),
         (lambda: Conv(1, 2, 3, 4), "takes at most 3 positional arguments, 4 were given"),
         (lambda: Conv(1, kernel_size=2), "ToyConv.kernel_size is given twice"),
-        (lambda: SGD(), "ToySGD lacks the argument lr"),
+        (SGD, "ToySGD lacks the argument lr"),
         (lambda: Conv(Pool()), "expected int, got the node ToyPool"),
         (lambda: Conv(floatv(0.0, 1.0)), "expected int, got a number from floatv"),
         (lambda: Conv(oneof([1, "a"])), "expected int, got the candidate str 'a'"),
@@ -179,13 +179,13 @@ def test_symbol_types_stand_in_for_their_class() -> None:
     assert not isinstance(Pool(), Conv)
     assert Linear.allocated == 0
 
-    class Wider(Conv):
+    class Wider(Conv):  # type: ignore[misc]
         """A subclass of the class behind the symbol."""
 
     assert issubclass(Wider, ToyConv)
     with pytest.raises(TypeError, match="is a function"):
 
-        class _Sub(train):
+        class _Sub(train):  # type: ignore[misc]
             """A function has no subclasses."""
 
 
