@@ -27,10 +27,7 @@ def number(value: float) -> str:
 
 def size(space: Space) -> str:
     """The size of a space: so many programs."""
-    try:
-        value = space.size
-    except OverflowError:
-        return "very many programs"
+    value = space.size
     if math.isinf(value):
         return "a continuum of programs"
     return f"{value:,} program{'s' * (value != 1)}" if value < 1e6 else f"{value:.3g} programs"

@@ -116,6 +116,11 @@ class Ledger:
         """All studies, oldest first."""
         return self._read(StudyRow._make, "SELECT * FROM studies ORDER BY id")
 
+    def update_study(self, study_id: int, **columns: Any) -> None:
+        """Change what a study was recorded with; the caller holds its lock."""
+        places = ", ".join(f"{name} = ?" for name in columns)
+        self._run(f"UPDATE studies SET {places} WHERE id = ?", (*columns.values(), study_id))  # noqa: S608
+
     def set_study_state(self, study_id: int, state: str) -> None:
         """Note that a study is `running`, `completed`, `interrupted` or `failed`."""
         self._run("UPDATE studies SET state = ? WHERE id = ?", (state, study_id))

@@ -129,7 +129,7 @@ def explain(path: Path, error: Exception) -> UserError:
     text = str(error)
     hint = ""
     if "not a database" in text:
-        return UserError(f"{path} is not a ledger", hint="name another file with --ledger")
+        return UserError(f"{path} is not a ledger", hint="move it away; a new one is made")
     if "malformed" in text:
         hint = "the file is damaged: restore a copy, or start a new ledger"
     elif "full" in text or "disk I/O" in text:

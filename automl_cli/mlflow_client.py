@@ -16,7 +16,6 @@ import logging
 import os
 import re
 import sqlite3
-import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -30,6 +29,8 @@ if TYPE_CHECKING:
 
 P = ParamSpec("P")
 T = TypeVar("T")
+
+_log = logging.getLogger(__name__)
 
 UID: Final = "automl.uid"
 FINAL_STATES: Final = ("completed", "pruned", "failed")
@@ -269,7 +270,7 @@ def _reason(error: Exception, uri: str) -> str:
         if re.search(pattern, text):
             return words
     lines = [line for line in text.replace(uri, shown(uri)).splitlines() if line.strip()]
-    print(text.replace(uri, shown(uri)), file=sys.stderr)  # noqa: T201 - the log of its process
+    _log.info("%s", text.replace(uri, shown(uri)))
     return f"{type(error).__name__}: {lines[0][:200]}" if lines else type(error).__name__
 
 

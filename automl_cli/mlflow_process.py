@@ -13,6 +13,7 @@ import contextlib
 import fcntl
 import importlib
 import json
+import logging
 import os
 import select
 import signal
@@ -105,7 +106,7 @@ class Projection:
     """Starts the projection of a study and hears from it. Nothing in here raises or waits long.
 
     Args:
-        study: its row; the study is in the ledger already.
+        study: its row; in the ledger it is marked as running already.
         tracking_uri, experiment, children: as for `mlflow_projection.project`.
         best_recipe: `module:function`; the function is called in the process with the ledger's
             path and the study's name and returns what `project` takes as `best_recipe`.
@@ -209,6 +210,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     with contextlib.suppress(OSError):
         os.nice(5)
     stop = threading.Event()
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
     if options.driver_pid:
         watch = threading.Thread(target=_await_end, args=(options.driver_pid, stop), daemon=True)
@@ -228,9 +230,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             listener=_StatusFile(options.ledger, options.study),
         )
     except AutomlError as error:
-        print(error, file=sys.stderr)  # noqa: T201
+        logging.error("%s", error)
         return 1
-    print(report, file=sys.stderr)  # noqa: T201
+    logging.info("%s", report)
     return 0 if report.ok else 1
 
 

@@ -13,7 +13,7 @@ so that no trial ever waits for MLflow.
 from __future__ import annotations
 
 import contextlib
-import sys
+import logging
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -29,9 +29,12 @@ from automl_cli.mlflow_process import Projection, ProjectionReport, alone, is_dr
 from automl_cli.mlflow_selection import Children, Selection
 from automl_cli.mlflow_uri import resolve_uri
 
+_log = logging.getLogger(__name__)
+
 __all__ = ["Children", "Projection", "ProjectionReport", "project"]
 
 POLL: Final = 0.25  # seconds between two looks at the ledger
+_LONGEST_WAIT: Final = 1.0
 _LIVE_EVERY: Final = 1.0  # seconds between two looks at what runs
 _DRAW_EVERY: Final = 60.0  # seconds between two drawings while the study runs
 _CHUNK: Final = 100  # trials between two looks at `stop`
@@ -125,7 +128,7 @@ class _Work:
         """Project once, or until the study is over; while MLflow is away, try now and then."""
         failures, retry_at = 0, 0.0
         while True:
-            over = not follow or stop.is_set()
+            over, started = not follow or stop.is_set(), time.monotonic()
             self.selection.read()
             over = over or self.selection.study.state != "running"
             try:
@@ -141,7 +144,8 @@ class _Work:
             listener(self.report())
             if over:
                 return self.report()
-            stop.wait(POLL)
+            # A fast search has something new at each look: leave the processor to its trials.
+            stop.wait(min(max(POLL, 3 * (time.monotonic() - started)), _LONGEST_WAIT))
 
     def report(self) -> ProjectionReport:
         """How far it is."""
@@ -290,8 +294,8 @@ def _tolerance(*, artifact: bool = False) -> Iterator[None]:
     try:
         yield
     except Refused as refusal:
-        print(f"MLflow refused: {refusal}", file=sys.stderr)  # noqa: T201 - the process's log
+        _log.warning("MLflow refused: %s", refusal)
     except Exception as error:
         if not artifact:
             raise
-        print(f"artifact skipped: {error!r}", file=sys.stderr)  # noqa: T201
+        _log.warning("an artifact was skipped: %r", error)

@@ -26,6 +26,7 @@ class Recipe:
         template: the program with the choices of the space in it.
         constraints: per cost name, the lowest and highest value accepted.
         marks: where each key was written.
+        variant: how the command line changed the space, for the study's name.
     """
 
     name: str
@@ -47,6 +48,7 @@ class Recipe:
     unique: bool = True
     seed: int = 0
     doc: str = ""
+    variant: str = ""
     marks: dict[str, Mark] = field(default_factory=dict)
 
     def as_data(self, program: Any = None) -> dict[str, Any]:
@@ -111,7 +113,15 @@ def load_recipe(
     files.resolve_spaces(root, [Path.cwd()])  # those that --set brought
     from automl_cli.recipe_reader import RecipeReader
 
-    return RecipeReader(loaded).read()
+    recipe = RecipeReader(loaded).read()
+    recipe.variant = "".join(_variant(each) for each in space)
+    return recipe
+
+
+def _variant(space: str) -> str:
+    """How a `--space` value reads in a study's name: +mobilenet_s2, -mobilenet_s2, =none."""
+    sign = space[0] if space[0] in "+-" else "="
+    return sign + Path(space.lstrip("+-")).stem
 
 
 def static_program(recipe: Recipe, space: Space) -> Any:

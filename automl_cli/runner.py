@@ -11,7 +11,7 @@ import json
 import time
 import traceback
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -59,7 +59,7 @@ class Runner:
 
     Args:
         study: its row in the ledger; the caller holds its lock.
-        costs: what to compute of each program before it runs, by name.
+        costs: what is known of a program before it runs, by name; may raise `AutomlError`.
         folder: below it each trial finds a folder of its own.
     """
 
@@ -74,12 +74,12 @@ class Runner:
         *,
         limits: Limits,
         folder: Path,
-        costs: Mapping[str, Callable[[Any], float]] | None = None,
+        costs: Callable[[Any], dict[str, float]] = lambda _: {},
         listener: Listener | None = None,
     ) -> None:
         self.ledger, self.study, self.space = ledger, study, space
         self.proposer, self.executor, self.progress = proposer, executor, progress
-        self.limits, self.folder, self.costs = limits, folder, costs or {}
+        self.limits, self.folder, self.costs = limits, folder, costs
         self.listener = listener
         self.stopped_by: Literal["", "trials", "seconds", "exhausted", "failures"] = ""
         self._flights: dict[int, _Flight] = {}
@@ -147,7 +147,7 @@ class Runner:
             except Exhausted:
                 self.stopped_by = "exhausted"
                 return
-            costs = self._costs_of(proposal.program)
+            costs = self.costs(proposal.program)
             record = proposal.decisions.to_json()
             self.ledger.propose(
                 self.study.id, trial_id, record, _DUMPS(costs) if costs else "{}", proposal.rejected
@@ -194,9 +194,6 @@ class Runner:
                 self.folder / str(trial_id),
             )
         )
-
-    def _costs_of(self, program: Any) -> dict[str, float]:
-        return {name: cost(program) for name, cost in self.costs.items()}
 
     # Results ------------------------------------------------------------------------------------
 

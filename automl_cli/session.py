@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 from automl_algorithms import catalogue
 from automl_algorithms.contract import check_capabilities
 from automl_algorithms.proposer import Proposer
-from automl_cli import costs as cost_catalogue
 from automl_cli import executors, studies
+from automl_cli.cost_book import CostBook
 from automl_cli.display import Display
 from automl_cli.ledger import Ledger
 from automl_cli.ledger_schema import StudyRow
@@ -55,12 +55,12 @@ class Session:
         recipe = self.recipe
         space = Space.compile(recipe.template)
         trials = self._trials(space)
-        cost_functions = {name: _guarded(name) for name in recipe.costs}
         with _marked(recipe.marks.get("costs") or recipe.marks.get("constraints"), "costs"):
+            book = CostBook(recipe.costs, recipe.constraints)
             program = static_program(recipe, space)
-            for cost in cost_functions.values() if program is not None else ():
-                cost(program)
-        proposer = self._proposer(space, cost_functions)
+            if program is not None:
+                book.of(program)
+        proposer = self._proposer(space, book)
         with _marked(recipe.marks.get("run"), "run"):
             executor = self._executor()
         try:
@@ -78,7 +78,7 @@ class Session:
                         trials,
                         proposer,
                         executor,
-                        cost_functions,
+                        book,
                         resume_line,
                     )
         finally:
@@ -92,7 +92,7 @@ class Session:
         trials: int | None,
         proposer: Proposer,
         executor: executors.Executor,
-        cost_functions: dict[str, Callable[[Any], float]],
+        book: CostBook,
         resume_line: str,
     ) -> int:
         recipe = self.recipe
@@ -116,7 +116,7 @@ class Session:
                 recipe.run["max_failed"],
             ),
             folder=studies.study_folder(study.name),
-            costs=cost_functions,
+            costs=book.of,
             listener=display.finished,
         )
         state, code = "interrupted", INTERRUPTED
@@ -156,9 +156,7 @@ class Session:
             return int(space.size)
         return trials  # type: ignore[no-any-return]
 
-    def _proposer(
-        self, space: Space, cost_functions: dict[str, Callable[[Any], float]]
-    ) -> Proposer:
+    def _proposer(self, space: Space, book: CostBook) -> Proposer:
         recipe, mark = self.recipe, self.recipe.marks.get("algorithm")
         try:
             with _marked(mark, "algorithm"):
@@ -170,7 +168,7 @@ class Session:
                     space,
                     recipe.objectives,
                     recipe.seed,
-                    accept=self._accept(cost_functions),
+                    accept=book.refusal if recipe.constraints else None,
                     unique=recipe.unique,
                     baseline=recipe.baseline,
                 )
@@ -189,7 +187,13 @@ class Session:
         setting = Setting(metrics, recipe.imports, import_folders(recipe.path))
         run = recipe.run
         options: dict[str, Any] = {"timeout": run["timeout"]}
-        if run["executor"] != "inline":
+        if run["executor"] == "inline":
+            if run["memory"] is not None or run["workers"] not in (None, 1):
+                raise UserError(
+                    "the executor inline runs one trial at a time, without a limit of memory",
+                    hint="executor: pool",
+                )
+        else:
             options |= {
                 "slots": run["workers"],
                 "memory": run["memory"],
@@ -197,22 +201,6 @@ class Session:
                 "preload": _preload(recipe),
             }
         return executors.create(run["executor"], setting, **options)
-
-    def _accept(
-        self, functions: dict[str, Callable[[Any], float]]
-    ) -> Callable[[Any, Any], str | None] | None:
-        bounds = self.recipe.constraints
-        if not bounds:
-            return None
-
-        def accept(_: Any, program: Any) -> str | None:
-            for name, (low, high) in bounds.items():
-                value = functions[name](program)
-                if not low <= value <= high:
-                    return f"{name} {value:.4g} is not in [{low:.4g}, {high:.4g}]"
-            return None
-
-        return accept
 
     def _projection(self, ledger: Ledger, study: StudyRow) -> Projection | None:
         if not self.recipe.tracking["enabled"]:
@@ -247,22 +235,6 @@ def _marked(mark: Mark | None, path: str) -> Iterator[None]:
         problems = Problems()
         problems.extend(error, mark, path)
         raise UserError(problems.found) from None
-
-
-def _guarded(name: str) -> Callable[[Any], float]:
-    """A cost function whose own failure is told as such, and not as the algorithm's."""
-    cost = cost_catalogue.load(name)
-
-    def guarded(program: Any) -> float:
-        try:
-            return cost(program)
-        except AutomlError:
-            raise
-        except Exception as error:
-            what = f"{type(error).__name__}: {error}"
-            raise AutomlError(f"the cost {name} failed: {what}") from error
-
-    return guarded
 
 
 def _preload(recipe: Recipe) -> list[str]:

@@ -39,8 +39,8 @@ def study_folder(name: str) -> Path:
 
 
 def default_name(recipe: Recipe) -> str:
-    """Recipe, algorithm and seed: a switch of one of them is another study."""
-    return f"{recipe.name}-{recipe.algorithm}-{recipe.seed}"
+    """Recipe, space, algorithm and seed: a switch of one of them is another study."""
+    return f"{recipe.name}{recipe.variant}-{recipe.algorithm}-{recipe.seed}"
 
 
 @contextmanager

@@ -74,7 +74,8 @@ class Proposer:
         self.objectives, self.seed = objectives, seed
         self._accept, self._unique = accept, unique
         self._baseline, self._max_rejects = baseline, max_rejects
-        self._seen: set[Decisions] = set()  # proposed, or known to be unacceptable
+        self._seen: set[Decisions] = set()  # proposed
+        self._refused: set[Decisions] = set()  # turned down by the constraints
         self._accepted = self._turned_down = 0
         self._reasons: deque[str] = deque(maxlen=3)
         algorithm.setup(space, objectives, seed)
@@ -94,7 +95,7 @@ class Proposer:
                 return proposal
         rejected = repeats = 0
         while True:
-            if self._unique and len(self._seen) >= self.space.size:
+            if self._unique and len(self._seen) + len(self._refused) >= self.space.size:
                 self._end()
             rng = attempt_rng(self.seed, trial_id, rejected + repeats)
             decisions = self.algorithm.propose(trial_id, rng)
@@ -104,9 +105,12 @@ class Proposer:
                     continue
                 decisions = self._neighbour(decisions, rng)
                 self.algorithm.restore(trial_id, decisions)
-            program = self.space.materialise(decisions)
-            if self._fits(decisions, program):
-                return Proposal(decisions, program, rejected)
+            # A known refusal counts like a new one, so that a resumed search, which does not
+            # know them, draws the same.
+            if decisions not in self._refused:
+                program = self.space.materialise(decisions)
+                if self._fits(decisions, program):
+                    return Proposal(decisions, program, rejected)
             rejected += 1
             if rejected > self._max_rejects:
                 what = f"{rejected} proposals in a row for trial {trial_id}"
@@ -125,18 +129,20 @@ class Proposer:
     def _neighbour(self, decisions: Decisions, rng: random.Random) -> Decisions:
         found = decisions
         for _ in range(STEPS):
-            if found not in self._seen:
+            if found not in self._seen and found not in self._refused:
                 break
             found = self.space.mutate(found, rng)
         return found
 
     def _fits(self, decisions: Decisions, program: Any) -> bool:
-        if self._unique:
-            self._seen.add(decisions)
         reason = self._accept(decisions, program) if self._accept else None
         if reason is None:
+            if self._unique:
+                self._seen.add(decisions)
             self._accepted += 1
             return True
+        if self._unique:
+            self._refused.add(decisions)
         self._turned_down += 1
         if reason not in self._reasons:
             self._reasons.append(reason)

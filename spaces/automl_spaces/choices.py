@@ -124,7 +124,7 @@ def _content(candidate: Any) -> Any:
     try:
         return canonical(candidate)
     except UserError:  # not data, so it equals only itself
-        return id(candidate)
+        return "object", id(candidate)
 
 
 def _check_number(kind: str, args: dict[str, Any]) -> Iterable[str]:

@@ -41,7 +41,7 @@ class Trial:
     """What a program may know about its run. Usable as is, for calling a program by hand.
 
     Args:
-        id: number of the trial in its study, from 1; 0 outside of a study.
+        id: number of the trial in its study, from 0; the first is the static program if it can.
         seed: seed for every random decision of the program.
         budget: fidelity granted, in the unit the recipe names (epochs, or a fraction of the
             whole); None means full.

@@ -370,7 +370,6 @@ def test_a_changed_study_is_not_resumed_by_accident(
     assert set(project.states()) == {"mine", "mine-2"}
 
 
-@pytest.mark.xfail(raises=AttributeError, reason="Ledger.update_study is to come")
 def test_accepted_changes_go_on(project: Project) -> None:
     """The trials that there are count, and the new space is searched; afterwards it is the old."""
     project.recipe()

@@ -85,14 +85,14 @@ def test_defaults_give_up_soon_and_yield_to_the_user(monkeypatch: pytest.MonkeyP
 
 
 def test_credentials_stay_out_of_messages(
-    tmp_path: Path, dead: str, capfd: pytest.CaptureFixture[str]
+    tmp_path: Path, dead: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Neither the line for the user nor the log shows the password of a URI."""
+    caplog.set_level("INFO")
     make_study(tmp_path / "l.db", 1)
     uri = dead.replace("http://", "http://ann:canary@")
     report = project(tmp_path / "l.db", "digits", uri, "family")
-    seen = capfd.readouterr()
-    assert "canary" not in report.message + seen.out + seen.err
+    assert "canary" not in report.message + caplog.text
     assert dead.removeprefix("http://") in report.message
 
 

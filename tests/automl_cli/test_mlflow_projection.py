@@ -169,7 +169,7 @@ def test_artifacts(uri: str, path: Path, figures: None) -> None:
 
 
 def test_trouble_with_an_artifact_costs_only_that(
-    uri: str, path: Path, capfd: pytest.CaptureFixture[str]
+    uri: str, path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     """A best recipe that cannot be made leaves everything else in place."""
     make_study(path, 3)
@@ -178,7 +178,7 @@ def test_trouble_with_an_artifact_costs_only_that(
         raise RuntimeError("no program here")
 
     assert project(path, "digits", uri, "family", best_recipe=fail).ok
-    assert "no program here" in capfd.readouterr().err
+    assert "no program here" in caplog.text
 
 
 def test_reports_and_what_is_not_finite(uri: str, path: Path) -> None:
