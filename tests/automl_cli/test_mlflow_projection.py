@@ -367,8 +367,8 @@ def test_an_unknown_study(uri: str, path: Path) -> None:
 
 def test_killed_in_the_middle_then_synced(uri: str, path: Path) -> None:
     """SIGKILL at two moments, then a sync: exactly what an undisturbed projection gives."""
-    study = make_study(path, 40)
-    for more in (2, 12):
+    study = make_study(path, 24)
+    for more in (2, 8):
         goal = _count(uri, study) + more
         with subprocess.Popen(
             [*(sys.executable, "-m", "automl_cli.mlflow_process", "--ledger", str(path)),
@@ -379,12 +379,12 @@ def test_killed_in_the_middle_then_synced(uri: str, path: Path) -> None:
                 _wait(lambda goal=goal: _count(uri, study) >= goal, study)
             finally:
                 process.send_signal(signal.SIGKILL)
-        assert _count(uri, study) < 41, "it was over before it was killed"
-    assert project(path, "digits", uri, "killed", children="all") == (True, 40, 0, "", True)
+        assert _count(uri, study) < 25, "it was over before it was killed"
+    assert project(path, "digits", uri, "killed", children="all") == (True, 24, 0, "", True)
     disturbed = snapshot(uri, study)
 
     undisturbed = path.with_name("again.db")
-    again = make_study(undisturbed, 40)
+    again = make_study(undisturbed, 24)
     project(undisturbed, "digits", uri, "undisturbed", children="all")
     expected = without_ids(snapshot(uri, again))
     expected[""]["times"] = without_ids(disturbed)[""]["times"]  # when the study was created
