@@ -252,7 +252,7 @@ def _window(values: Sequence[float], objective: Objective) -> tuple[float, float
 
 
 def _limits(axes: Axes, low: float, high: float) -> None:
-    margin = 0.06 * (high - low) or 0.05 * abs(high) or 0.05
+    margin = 0.09 * (high - low) or 0.05 * abs(high) or 0.05
     axes.set_ylim(low - margin, high + margin)
 
 

@@ -6,12 +6,9 @@ separates good networks and settings from bad ones within seconds of training.
 
 from __future__ import annotations
 
-import gzip
 from functools import cache
-from importlib.resources import files
 from typing import TYPE_CHECKING, ClassVar
 
-from automl_cli.datasets.cache import cached_arrays
 from automl_cli.datasets.splits import InMemory
 from automl_spaces.errors import UserError
 from automl_spaces.registry import register
@@ -57,6 +54,9 @@ class ColourMNIST5k(InMemory):
 
 @cache
 def _read() -> tuple[Bytes, Integers]:
+    import gzip
+    from importlib.resources import files
+
     import numpy as np
 
     try:
@@ -75,6 +75,8 @@ def _read() -> tuple[Bytes, Integers]:
 @cache
 def _read_colour() -> tuple[Bytes, Integers]:
     grey, labels = _read()
+    from automl_cli.datasets.cache import cached_arrays
+
     arrays = cached_arrays(
         "colour_mnist5k_v1",
         {"images": ((len(grey), *ColourMNIST5k.shape), "uint8")},

@@ -6,7 +6,6 @@ mistakes is reported once, with five lines, and not five times.
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -113,6 +112,8 @@ def nearest(name: str, known: Iterable[str]) -> str | None:
 
     Case and the part before the last dot do not count: `mobilenetv2` finds `MobileNetV2`.
     """
+    import difflib  # only a mistake needs it
+
     candidates = {str(k): str(k) for k in known}
     folded = {k.rpartition(".")[2].lower(): k for k in candidates} | {
         k.lower(): k for k in candidates

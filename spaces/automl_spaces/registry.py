@@ -22,6 +22,7 @@ from automl_spaces.targets import import_module
 T = TypeVar("T", bound=Callable[..., Any])
 
 _types: dict[str, SymbolType] = {}
+_loose: set[str] = set()  # short names that `symbolize` took, and that `register` may claim
 _DECORATED = re.compile(
     r"^@register(?:\(\s*(?:name\s*=\s*)?[\"'](?P<alias>[^\"']+)[\"']\s*\)|\(\s*\))?[^\n]*\n"
     r"(?:@[^\n]*\n)*(?P<what>class|def) (?P<name>\w+)",
@@ -31,13 +32,17 @@ _DECORATED = re.compile(
 
 def _add(type: SymbolType) -> SymbolType:
     known = _types.get(type.name)
-    if known is not None and known.home != type.home:
+    if known is not None and known.name in _loose and known.home != type.home:
+        known.name = f"{known.module}:{known.qualname}"  # a short name was only lent to it
+        _types[known.name] = known
+    elif known is not None and known.home != type.home:
         raise UserError(
             f"{type.name} names both {known.module}:{known.qualname} and "
             f"{type.module}:{type.qualname}",
             hint=f"register one under another name: @register('my_{type.name}')",
         )
     _types[type.name] = type
+    _loose.discard(type.name)
     return type
 
 
@@ -81,6 +86,8 @@ def symbolize(target: Any, name: str | None = None) -> SymbolType:
     known = _types.get(made.name)
     if known is not None and known.home != made.home:
         made.name = f"{made.module}:{made.qualname}"  # the short name is somebody else's
+    elif known is None:
+        _loose.add(made.name)
     _types[made.name] = made
     return made
 

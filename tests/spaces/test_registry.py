@@ -278,3 +278,23 @@ def test_a_type_without_its_target() -> None:
         _ = SymbolType("F", "fractions", "Nothing").target
     with pytest.raises(UserError, match="is a str, not a callable"):
         _ = SymbolType("F", "fractions", "__name__").target
+
+
+def test_a_registered_name_wins_over_a_symbolised_one() -> None:
+    """`symbolize` borrows a short name; whoever registers it later gets it."""
+
+    def borrower() -> int:
+        return 1
+
+    def owner() -> int:
+        return 2
+
+    borrower.__qualname__ = owner.__qualname__ = "lent_name"
+    borrower.__name__ = owner.__name__ = "lent_name"
+    owner.__module__ = "somewhere_else"
+    lent = symbolize(borrower)
+    assert lent.name == "lent_name"
+    register(owner)
+    assert registry.resolve("lent_name").target is owner
+    assert lent.name.endswith(":lent_name")
+    assert lent().build() == 1
