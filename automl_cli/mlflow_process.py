@@ -110,6 +110,9 @@ class Projection:
         tracking_uri, experiment, children: as for `mlflow_projection.project`.
         best_recipe: `module:function`; the function is called in the process with the ledger's
             path and the study's name and returns what `project` takes as `best_recipe`.
+
+    Attributes:
+        told: the warnings that the user has seen.
     """
 
     def __init__(
@@ -136,7 +139,7 @@ class Projection:
         }
         self._process: subprocess.Popen[bytes] | None = None
         self._failure = ""
-        self._told: set[str] = set()
+        self.told: set[str] = set()
         self._looked = 0.0
 
     def start(self) -> None:
@@ -166,9 +169,9 @@ class Projection:
         message = self._failure or self._read().message
         if not message and self._process is not None and self._process.poll():
             message = self._died()
-        if not message or message in self._told:
+        if not message or message in self.told:
             return None
-        self._told.add(message)
+        self.told.add(message)
         return message
 
     def finish(self, timeout: float = 30.0) -> ProjectionReport:

@@ -12,7 +12,7 @@ from automl_algorithms.contract import check_capabilities
 from automl_algorithms.proposer import Proposer
 from automl_cli import executors, studies
 from automl_cli.cost_book import CostBook
-from automl_cli.display import Display
+from automl_cli.display import Display, say
 from automl_cli.ledger import Ledger
 from automl_cli.ledger_schema import StudyRow
 from automl_cli.mlflow_process import Projection
@@ -26,6 +26,7 @@ from automl_spaces.errors import AutomlError, Mark, Problems, UserError
 from automl_spaces.space import Space
 
 INTERRUPTED = 130
+_SHORT_WAIT, _LONG_WAIT = 1.5, 60.0  # seconds for MLflow at the end, silently and with a line
 
 
 class Session:
@@ -221,7 +222,11 @@ class Session:
 def _await(projection: Projection) -> str:
     """Wait until MLflow has everything, or says why not; a second Ctrl-C ends the waiting."""
     try:
-        return projection.finish().message
+        report = projection.finish(_SHORT_WAIT)
+        if not report.ok and not report.message.startswith("MLflow unreachable"):
+            say("MLflow gets the rest (Ctrl-C leaves that to the background) ...")
+            report = projection.finish(_LONG_WAIT)
+        return "" if report.message in projection.told else report.message
     except KeyboardInterrupt:
         return "MLflow: the rest follows in the background; later: automl sync"
 

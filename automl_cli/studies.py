@@ -68,7 +68,7 @@ def open_study(
     }
     study = ledger.study(name)
     if study is None:
-        study = ledger.create_study(name=name, environment=environment(recipe), **wanted)
+        study = ledger.create_study(name=name, environment=environment(recipe, space), **wanted)
     with ledger.lock(study.id):
         changed = [key for key in _WORDS if getattr(study, key) != wanted[key]]
         if changed and not accept_changes:
@@ -159,7 +159,7 @@ def matching(ledger: Ledger, names: Sequence[str]) -> list[StudyRow]:
     return list(chosen.values())
 
 
-def environment(recipe: Recipe) -> str:
+def environment(recipe: Recipe, space: Space) -> str:
     """What the study ran on, as JSON: versions, the commit of the working folder, the recipe."""
     versions = {"python": platform.python_version()}
     for package in ("automl-cli", "torch", "optuna", "mlflow", "numpy"):
@@ -173,6 +173,7 @@ def environment(recipe: Recipe) -> str:
             "machine": platform.machine(),
             "commit": _commit(),
             "recipe": str(recipe.path),
+            "points": [p.id for p in space.points],
             "experiment": recipe.tracking["experiment"] or recipe.name,
         }
     )

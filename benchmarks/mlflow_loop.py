@@ -57,7 +57,7 @@ def measure(quick: bool) -> list[Row]:
                 waited.setdefault(name, []).append(_wait(command, watch, trials))
         on_off = [
             [loop.run("spent", trials=2000 if quick else 5000, tracking=t) for t in (True, False)]
-            for _ in range(2 if quick else 5)
+            for _ in range(1 if quick else 5)
         ]
     visible = {name: statistics.median(w.visible for w in found) for name, found in waited.items()}
     done = {name: statistics.median(w.done for w in found) for name, found in waited.items()}

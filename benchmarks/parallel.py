@@ -23,7 +23,7 @@ def measure(quick: bool) -> list[Row]:
     options = {"trials": TRIALS, "seconds": SECONDS, "workers": WORKERS}
     with sides(("parallel_ours", OURS), ("parallel_bare", OURS)) as (ours, bare):
         spent, floor = alternate(
-            2 if quick else 3, partial(ours.run, "wall", **options),
+            1 if quick else 3, partial(ours.run, "wall", **options),
             partial(bare.run, "wall", **options),
         )  # fmt: skip
     ideal = TRIALS * SECONDS / WORKERS

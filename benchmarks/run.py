@@ -47,17 +47,24 @@ def main() -> int:
     os.environ[PEERS] = str(options.peers or options.python or own)
     machine = describe()
     rows: dict[str, list[Row]] = {}
+    failed = False
     for name in options.only or BENCHMARKS:
         start = time.perf_counter()
         print(f"{name} ...", end=" ", file=sys.stderr, flush=True)
-        rows[name] = importlib.import_module(name).measure(options.quick)
+        try:
+            rows[name] = importlib.import_module(name).measure(options.quick)
+        except (AssertionError, RuntimeError) as error:
+            failed = True
+            print(error, file=sys.stderr)
+            continue
         print(f"{time.perf_counter() - start:.0f} s", file=sys.stderr)
     machine["load after"] = os.getloadavg()[0]
     text = table([row for found in rows.values() for row in found])
     print(text)
-    if not options.only:
+    if not options.only and not failed:
         write(rows, text, machine, options.quick)
-    return 0 if all(r.met is not False for found in rows.values() for r in found) else 1
+    missed = any(row.met is False for found in rows.values() for row in found)
+    return 1 if failed or missed else 0
 
 
 def _parser() -> argparse.ArgumentParser:

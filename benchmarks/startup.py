@@ -1,5 +1,7 @@
 """Start-up of the command line, against `python -c "import click"` in the same environment.
 
+`show` is also set against importing click and PyYAML, without which no recipe can be read.
+
 Wall and CPU milliseconds (user and system) of whole processes, alternating, with byte code and
 files cached as they are from a user's second call on. That neither command loads torch, mlflow
 or optuna is checked with `python -X importtime`.
@@ -16,7 +18,7 @@ from pathlib import Path
 from harness import WORK, Row, alternate, overhead, python
 
 HEAVY = ("torch", "mlflow", "optuna")
-COMMANDS = {"automl --help": ["--help"], "automl show mobilenet/s3": ["show", "mobilenet/s3"]}
+COMMANDS = (["--help"], ["show", "mobilenet/s3"])
 # Python writes and finds byte code here, whatever the caller has forbidden.
 ENVIRONMENT = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"} | {
     "PYTHONPYCACHEPREFIX": str(WORK / "bytecode")
@@ -24,27 +26,29 @@ ENVIRONMENT = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTEC
 
 
 def measure(quick: bool) -> list[Row]:
-    """A row of wall and one of CPU time for each command.
+    """Three rows of wall time and three of CPU time.
 
     Raises:
         AssertionError: a command failed, or loaded what it must not.
     """
     interpreter = python()
     automl = [interpreter, str(Path(interpreter).with_name("automl"))]
-    click = [interpreter, "-c", "import click"]
-    rows = []
-    for arguments in COMMANDS.values():
+    for arguments in COMMANDS:
         check_imports([interpreter, "-X", "importtime", *automl[1:], *arguments])
+    rows = []
     for index, clock in enumerate(("wall", "CPU")):
-        for what, arguments in COMMANDS.items():
-            a, b = alternate(
-                7 if quick else 20,
-                partial(_seconds, [*automl, *arguments], index),
-                partial(_seconds, click, index),
-            )
-            rows.append(
-                overhead(f"{what}, against import click, {clock}", a * 1e3, b * 1e3, "ms", 1.5)
-            )
+        processes = [
+            *([*automl, *arguments] for arguments in COMMANDS),
+            [interpreter, "-c", "import click"],
+            [interpreter, "-c", "import click, yaml"],
+        ]
+        found = alternate(7 if quick else 20, *(partial(_seconds, p, index) for p in processes))
+        help_, show, click, yaml = (seconds * 1000 for seconds in found)
+        rows += [
+            overhead(f"automl --help, against import click, {clock}", help_, click, "ms", 1.5),
+            overhead(f"automl show, against import click, {clock}", show, click, "ms", 1.5),
+            overhead(f"automl show, against import click, yaml, {clock}", show, yaml, "ms", None),
+        ]
     return rows
 
 

@@ -8,7 +8,6 @@ mistaken for a node. Reading needs no more than the names: a callable is found t
 
 from __future__ import annotations
 
-import hashlib
 import json
 import math
 from collections.abc import Iterable
@@ -176,6 +175,13 @@ def from_json(text: str, imports: Iterable[str] = ()) -> Any:
     return from_data(data, imports)
 
 
+def digest(text: str) -> str:
+    """16 hexadecimal digits of a text."""
+    import hashlib  # loads OpenSSL: 3 ms that most commands do not need
+
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
 def fingerprint(value: Any) -> str:
     """16 hexadecimal digits of the content; equal trees have equal fingerprints."""
-    return hashlib.sha256(canonical(value).encode()).hexdigest()[:16]
+    return digest(canonical(value))

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import itertools
-import random
 from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING
 
 from automl_spaces.points import Group, Point, Value
 
-Draw = Callable[[random.Random], int | float]
+if TYPE_CHECKING:
+    import random
 
 
 def is_active(point: Point, values: Sequence[Value]) -> bool:

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import math
-import random
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from automl_spaces import sampling, vectors
 from automl_spaces.compiler import Collector, compile_maker
 from automl_spaces.counting import count
 from automl_spaces.decisions import Decisions
 from automl_spaces.errors import Problems, UserError, did_you_mean
+from automl_spaces.json_form import digest
 from automl_spaces.matching import UNKNOWN, matches, static_program
 from automl_spaces.points import Point, Value
 from automl_spaces.symbols import Symbol
+
+if TYPE_CHECKING:
+    import random
 
 
 class Space:
@@ -52,7 +54,7 @@ class Space:
     def hash(self) -> str:
         """16 hexadecimal digits of the points: equal spaces have equal hashes."""
         text = json.dumps([p.spec() for p in self.points], separators=(",", ":"))
-        return hashlib.sha256(text.encode()).hexdigest()[:16]
+        return digest(text)
 
     @cached_property
     def size(self) -> int | float:

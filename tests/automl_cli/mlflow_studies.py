@@ -35,6 +35,9 @@ class Clocked(Ledger):
 
     time = 0.0
 
+    def __enter__(self) -> Clocked:
+        return self
+
     def _now(self) -> float:
         return START + self.time
 

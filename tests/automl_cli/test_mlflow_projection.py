@@ -397,7 +397,8 @@ class _following:
     def __init__(self, path: Path, uri: str, heard: list[ProjectionReport] | None = None) -> None:
         with Clocked(path) as ledger:
             create_study(ledger)
-        self.stop, self.result = threading.Event(), []
+        self.stop = threading.Event()
+        self.result: list[ProjectionReport] = []
         listener = (heard if heard is not None else []).append
         self.thread = threading.Thread(
             target=lambda: self.result.append(
@@ -419,7 +420,7 @@ class _following:
 
         def end() -> ProjectionReport:
             self.thread.join(20)
-            return self.result[0]  # type: ignore[no-any-return]
+            return self.result[0]
 
         return end
 
