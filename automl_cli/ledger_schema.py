@@ -48,7 +48,6 @@ CREATE TABLE trials (
     PRIMARY KEY (study, id)
 );
 CREATE UNIQUE INDEX trials_in_order ON trials (study, "order") WHERE "order" IS NOT NULL;
-CREATE INDEX trials_in_flight ON trials (study) WHERE state = 'running';
 CREATE TABLE reports (
     study   INTEGER NOT NULL,
     trial   INTEGER NOT NULL,
