@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
-from automl_algorithms import catalogue
-from automl_algorithms.contract import check_capabilities
 from automl_algorithms.proposer import Proposer
 from automl_cli import executors, studies
+from automl_cli.checks import checked_algorithm, marked
 from automl_cli.cost_book import CostBook
 from automl_cli.display import Display, say
 from automl_cli.ledger import Ledger
@@ -22,7 +19,7 @@ from automl_cli.recipe import Recipe, import_folders, static_program
 from automl_cli.recipe_files import shown
 from automl_cli.runner import Limits, Runner
 from automl_cli.worker import Setting
-from automl_spaces.errors import AutomlError, Mark, Problems, UserError
+from automl_spaces.errors import AutomlError, Mark, UserError
 from automl_spaces.space import Space
 
 INTERRUPTED = 130
@@ -56,13 +53,13 @@ class Session:
         recipe = self.recipe
         space = Space.compile(recipe.template)
         trials = self._trials(space)
-        with _marked(recipe.marks.get("costs") or recipe.marks.get("constraints"), "costs"):
+        with marked(recipe.marks.get("costs") or recipe.marks.get("constraints"), "costs"):
             book = CostBook(recipe.costs, recipe.constraints)
             program = static_program(recipe, space)
             if program is not None:
                 book.of(program)
         proposer = self._proposer(space, book)
-        with _marked(recipe.marks.get("run"), "run"):
+        with marked(recipe.marks.get("run"), "run"):
             executor = self._executor()
         try:
             with Ledger(studies.ledger_path()) as ledger:
@@ -160,12 +157,9 @@ class Session:
     def _proposer(self, space: Space, book: CostBook) -> Proposer:
         recipe, mark = self.recipe, self.recipe.marks.get("algorithm")
         try:
-            with _marked(mark, "algorithm"):
-                algorithm = catalogue.create(recipe.algorithm, recipe.options)
-                able = algorithm.capabilities
-                check_capabilities(recipe.algorithm, able, space, recipe.objectives, mark)
+            with marked(mark, "algorithm"):
                 return Proposer(
-                    algorithm,
+                    checked_algorithm(recipe, space),
                     space,
                     recipe.objectives,
                     recipe.seed,
@@ -229,17 +223,6 @@ def _await(projection: Projection) -> str:
         return "" if report.message in projection.told else report.message
     except KeyboardInterrupt:
         return "MLflow: the rest follows in the background; later: automl sync"
-
-
-@contextmanager
-def _marked(mark: Mark | None, path: str) -> Iterator[None]:
-    """Say of the mistakes found in the block where they were written."""
-    try:
-        yield
-    except UserError as error:
-        problems = Problems()
-        problems.extend(error, mark, path)
-        raise UserError(problems.found) from None
 
 
 def _preload(recipe: Recipe) -> list[str]:

@@ -35,6 +35,10 @@ def show_command(
 
     loaded = load_recipe(recipe, algorithm=algorithm, space=space, settings=settings)
     compiled = Space.compile(loaded.template)
+    if compiled.points:
+        from automl_cli.checks import checked_algorithm
+
+        checked_algorithm(loaded, compiled)
     if as_yaml:
         from automl_spaces.yaml_writer import dump
 

@@ -127,6 +127,11 @@ def _read(node: ast.expr) -> Hint | None:
     return None
 
 
+def hint_of(node: ast.expr | None) -> Hint | None:
+    """The type hint that an expression of the source is; None when absent or not simple."""
+    return None if node is None else _read(node)
+
+
 @lru_cache(maxsize=1024)
 def read_hint(text: str) -> Hint | None:
     """Read a type hint from its text; None when it is absent or not simple."""

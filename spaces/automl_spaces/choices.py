@@ -115,12 +115,12 @@ def _check_candidates(kind: str, args: dict[str, Any]) -> Iterable[str]:
 
 def _content(candidate: Any) -> Any:
     """Equal for equal candidates."""
-    from automl_spaces.json_form import canonical
-
     if isinstance(candidate, ATOMS):
         number = isinstance(candidate, int | float) and not isinstance(candidate, bool)
         same = number and candidate == candidate  # noqa: PLR0124 - NaN is not
         return candidate if same else (type(candidate), repr(candidate))
+    from automl_spaces.json_form import canonical
+
     try:
         return canonical(candidate)
     except UserError:  # not data, so it equals only itself

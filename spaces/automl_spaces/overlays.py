@@ -15,9 +15,10 @@ from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 from automl_spaces.choices import CHOICES, Choice
 from automl_spaces.errors import AutomlError, Mark, Problems, UserError, did_you_mean
+from automl_spaces.lookups import lookup
 from automl_spaces.paths import Path, Wild, format_path, parse_path
 from automl_spaces.registry import resolve
-from automl_spaces.symbols import Symbol, adopt, clone, lookup
+from automl_spaces.symbols import Symbol, adopt, clone
 from automl_spaces.traversal import MISSING, argument, find, nearest_paths_hint, replace, walk
 from automl_spaces.yaml_reader import STANDARD, mark_of, plain, scalar_value
 from automl_spaces.yaml_values import Reader

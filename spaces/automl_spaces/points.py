@@ -170,11 +170,9 @@ def label_of(candidate: Any) -> str:
         return _short(candidate)
     if isinstance(candidate, float) and candidate.is_integer() and abs(candidate) < 1e15:
         candidate = int(candidate)  # 1.0 equals 1, so it is called the same
-    return (
-        json.dumps(candidate)
-        if isinstance(candidate, bool | int | float | None)
-        else repr(candidate)
-    )
+    if isinstance(candidate, bool) or candidate is None:
+        return json.dumps(candidate)
+    return repr(candidate)
 
 
 def _short(value: Any) -> str:

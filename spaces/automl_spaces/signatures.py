@@ -12,7 +12,7 @@ import re
 import textwrap
 from typing import Any, Final, NamedTuple
 
-from automl_spaces.annotations import Hint, read_hint
+from automl_spaces.annotations import Hint, hint_of, read_hint
 from automl_spaces.errors import UserError
 
 
@@ -112,7 +112,7 @@ def _from_arguments(args: ast.arguments, *, skip_first: bool) -> Signature:
 
 
 def _hint(arg: ast.arg) -> Hint | None:
-    return read_hint(ast.unparse(arg.annotation)) if arg.annotation else None
+    return hint_of(arg.annotation)
 
 
 def _header(lines: list[str], start: int) -> ast.FunctionDef | None:

@@ -14,7 +14,7 @@ import itertools
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
-from automl_spaces.errors import Mark, PathError, Problems, did_you_mean
+from automl_spaces.errors import Mark, Problems, did_you_mean
 from automl_spaces.signatures import OPAQUE, REQUIRED, Signature
 from automl_spaces.targets import load_target, read_signature
 
@@ -442,42 +442,3 @@ def _symbolic(value: Any) -> bool:
     if isinstance(value, list | tuple | dict):
         return any(map(_symbolic, value.values() if isinstance(value, dict) else value))
     return isinstance(value, Symbol)
-
-
-def lookup(root: Any, path: Path) -> Any:
-    """The value at a path.
-
-    Raises:
-        PathError: naming the first key that leads nowhere, with the nearest one.
-    """
-    value = root
-    for depth, key in enumerate(path):
-        if isinstance(value, Symbol):
-            args = value._args
-            found = args[key] if key in args else value._type.default(key)  # type: ignore[arg-type]
-            if found is REQUIRED or found is OPAQUE:
-                raise _nowhere(value, path, depth)
-            value = found
-        elif isinstance(value, list | tuple | dict):
-            try:
-                value = value[key]  # type: ignore[index]
-            except (KeyError, IndexError, TypeError):
-                raise _nowhere(value, path, depth) from None
-        else:
-            raise _nowhere(value, path, depth)
-    return value
-
-
-def _nowhere(value: Any, path: Path, depth: int) -> PathError:
-    from automl_spaces.paths import format_path
-
-    where, key = format_path(path[:depth]) or "the root", path[depth]
-    known: Any = ()
-    if isinstance(value, Symbol):
-        known = {**value.args, **value.type.signature.params}
-    elif isinstance(value, dict):
-        known = value
-    detail = f"{where} has no {key}"
-    if isinstance(value, list | tuple):
-        detail = f"{where} has {len(value)} elements, no {format_path((key,))}"
-    return PathError(detail, path=format_path(path), hint=did_you_mean(str(key), map(str, known)))

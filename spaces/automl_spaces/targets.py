@@ -23,8 +23,14 @@ def import_module(name: str) -> Any:
     try:
         return importlib.import_module(name)
     except Exception as error:  # whatever the user's module raises is theirs to see
+        import traceback
+
         reason = f"{type(error).__name__}: {error}"
-        raise UserError(f"cannot import {name}: {reason}") from error
+        frames = [
+            f for f in traceback.extract_tb(error.__traceback__) if "<frozen" not in f.filename
+        ]
+        where = f" (at {frames[-1].filename}:{frames[-1].lineno})" if len(frames) > 1 else ""
+        raise UserError(f"cannot import {name}: {reason}{where}") from error
 
 
 def load_target(module: str, qualname: str) -> Callable[..., Any]:

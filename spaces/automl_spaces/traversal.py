@@ -7,9 +7,10 @@ from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 from automl_spaces.errors import PathError, UserError, did_you_mean
+from automl_spaces.lookups import lookup
 from automl_spaces.paths import ANY_DEPTH, ANY_INDEX, Path, Wild, format_path, parse_path
 from automl_spaces.signatures import OPAQUE, REQUIRED
-from automl_spaces.symbols import ATOMS, Symbol, SymbolType, adopt, clone, lookup
+from automl_spaces.symbols import ATOMS, Symbol, SymbolType, adopt, clone
 
 
 class _Missing:
@@ -106,10 +107,13 @@ def query(root: Any, what: Any) -> dict[str, Any]:
 def nearest_paths_hint(root: Any, pattern: str) -> str:
     """A hint that names the existing path, or pattern, most like one that fits nothing."""
     known: set[str] = set()
-    for path, _, _ in walk(root):
-        if path:
-            general = tuple(ANY_INDEX if isinstance(k, int) else k for k in path)
-            known.update((format_path(path), format_path(general)))
+    for path, value, _ in walk(root):
+        places = [path] if path else []
+        if isinstance(value, Symbol):  # what could be given there counts as well
+            places += [(*path, name) for name in value.type.signature.params]
+        for place in places:
+            general = tuple(ANY_INDEX if isinstance(k, int) else k for k in place)
+            known.update((format_path(place), format_path(general)))
     return did_you_mean(pattern, known)
 
 

@@ -15,9 +15,10 @@ from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 from automl_spaces.choices import CHOICES, ChoiceType
 from automl_spaces.errors import AutomlError, Mark, PathError, Problems, UserError, nearest
+from automl_spaces.lookups import lookup
 from automl_spaces.paths import parse_path
 from automl_spaces.registry import resolve
-from automl_spaces.symbols import SymbolType, adopt, clone, lookup
+from automl_spaces.symbols import SymbolType, adopt, clone
 from automl_spaces.traversal import MISSING
 from automl_spaces.yaml_reader import STANDARD, compose, mark_of, scalar_value, shown_tag
 
@@ -86,7 +87,7 @@ class Reader:
             return resolve(name, self.imports)
         except UserError as error:
             problem = error.problems[0]
-            choice = nearest(name, CHOICES)
+            choice = nearest(name, CHOICES) if problem.message.startswith("unknown") else None
             meant = not problem.hint.startswith("did you mean") and choice is not None
             hint = f"did you mean {choice}?" if meant else problem.hint
             raise UserError(problem.message, mark_of(node), hint=hint) from None

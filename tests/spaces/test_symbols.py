@@ -11,8 +11,9 @@ from hypothesis import given
 
 from automl_spaces.choices import floatv, oneof
 from automl_spaces.errors import PathError, UserError
+from automl_spaces.lookups import lookup
 from automl_spaces.registry import symbolize
-from automl_spaces.symbols import Symbol, adopt, clone, lookup
+from automl_spaces.symbols import Symbol, adopt, clone
 from automl_spaces.traversal import walk
 
 from . import programs

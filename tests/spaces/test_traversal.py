@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from automl_spaces.choices import oneof
 from automl_spaces.errors import PathError, UserError
 from automl_spaces.json_form import fingerprint
+from automl_spaces.lookups import lookup
 from automl_spaces.paths import format_path
-from automl_spaces.symbols import Symbol, lookup
+from automl_spaces.symbols import Symbol
 from automl_spaces.traversal import MISSING, diff, find, query, same, walk
 
 from .programs import SGD, Adam, Conv, Pool, anything, static

@@ -1,0 +1,41 @@
+"""What can be checked of a recipe beyond its text: by `automl show`, and before anything runs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from automl_algorithms import catalogue
+from automl_algorithms.contract import check_capabilities
+from automl_spaces.errors import Mark, Problems, UserError
+
+if TYPE_CHECKING:
+    from automl_algorithms.contract import Algorithm
+    from automl_cli.recipe import Recipe
+    from automl_spaces.space import Space
+
+
+def checked_algorithm(recipe: Recipe, space: Space) -> Algorithm:
+    """The recipe's algorithm, made, and able to search the space.
+
+    Raises:
+        UserError: an option out of its range, or a decision point that it cannot search.
+    """
+    mark = recipe.marks.get("algorithm")
+    with marked(mark, "algorithm"):
+        algorithm: Algorithm = catalogue.create(recipe.algorithm, recipe.options)
+        able = algorithm.capabilities
+        check_capabilities(recipe.algorithm, able, space, recipe.objectives, mark)
+    return algorithm
+
+
+@contextmanager
+def marked(mark: Mark | None, path: str) -> Iterator[None]:
+    """Say of the mistakes found in the block where they were written."""
+    try:
+        yield
+    except UserError as error:
+        problems = Problems()
+        problems.extend(error, mark, path)
+        raise UserError(problems.found) from None
