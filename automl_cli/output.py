@@ -107,8 +107,13 @@ def closing(
         "": "",
     }
     how = "interrupted" if state == "interrupted" else endings[stopped_by]
-    elapsed = duration(progress.elapsed())
-    say(f"{counts} in {elapsed}" + (f"; {how}" if how else ""))
+    live = progress.finished - progress.resumed
+    when = f" in {duration(progress.elapsed())}" if live else ", all of them in earlier runs"
+    if live and progress.resumed:
+        when = f", {live} of them now{when}"
+    say(counts + when + (f"; {how}" if how else ""))
+    if not live and state == "completed":
+        say("more: a larger --trials, or --new for another study")
     if state == "failed":
         reasons = dict.fromkeys(
             r.reason.partition("\n")[0] for r in ledger.trials(study.id, state="failed")
