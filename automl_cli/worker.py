@@ -255,13 +255,17 @@ def _watch(driver: int) -> None:
 
 @contextlib.contextmanager
 def _log_to(folder: Path) -> Iterator[None]:
-    """Send output of the trial, of its C code and of its children, to `folder/log.txt`.
+    """Send output of the trial, of its C code and of its children, to `<folder>.log`.
 
-    Nothing is left behind by a trial that prints nothing and keeps no files.
+    Beside the folder and not in it, because making and removing folders is the dearest part of
+    a short trial. Nothing is left behind by one that prints nothing.
     """
-    log = folder / "log.txt"
-    folder.mkdir(parents=True, exist_ok=True)
-    _redirect(log)
+    log = folder.with_name(f"{folder.name}.log")
+    try:
+        _redirect(log)
+    except FileNotFoundError:  # the first trial of the study
+        log.parent.mkdir(parents=True, exist_ok=True)
+        _redirect(log)
     try:
         yield
     finally:
@@ -270,8 +274,6 @@ def _log_to(folder: Path) -> Iterator[None]:
         _redirect(os.devnull)
         if not log.stat().st_size:
             log.unlink()
-            with contextlib.suppress(OSError):  # there is something else in it
-                folder.rmdir()
 
 
 def _redirect(path: str | Path) -> None:

@@ -22,19 +22,22 @@ class Decisions:
             where the point is inactive.
     """
 
-    __slots__ = ("_json", "space", "values")
+    __slots__ = ("_json", "_shown", "space", "values")
 
     def __init__(self, space: Space, values: tuple[Value, ...]) -> None:
         self.space, self.values = space, values
         self._json: str | None = None
+        self._shown: dict[str, Any] | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """Active decisions by point id: numbers, and the labels of candidates."""
-        return {
-            p.id: p.show(v)
-            for p, v in zip(self.space.points, self.values, strict=True)
-            if v is not None
-        }
+        if self._shown is None:
+            self._shown = {
+                p.id: p.show(v)
+                for p, v in zip(self.space.points, self.values, strict=True)
+                if v is not None
+            }
+        return self._shown.copy()
 
     def to_json(self) -> str:
         """`as_dict` as compact JSON, in the order of the points; `Space.decode` reads it.

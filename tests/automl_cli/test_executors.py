@@ -245,7 +245,7 @@ def test_a_dead_worker_costs_one_trial(
 def test_a_crash_leaves_its_log(tmp_path: Path, pool: PoolExecutor) -> None:
     """What it printed, and where it crashed."""
     run(pool, tmp_path, faults.segfault())
-    log = (tmp_path / "1" / "log.txt").read_text()
+    log = (tmp_path / "1.log").read_text()
     assert "about to crash" in log
     assert "Segmentation fault" in log
     assert "faults.py" in log
@@ -258,7 +258,7 @@ def test_output_goes_to_the_log_and_not_to_the_terminal(
     run(pool, tmp_path, faults.talker(text="first"), faults.constant(), faults.talker(text="third"))
     assert capfd.readouterr() == ("", "")
     for number, text in ((1, "first"), (3, "third")):
-        lines = (tmp_path / str(number) / "log.txt").read_text().splitlines()
+        lines = (tmp_path / f"{number}.log").read_text().splitlines()
         assert sorted(lines) == sorted([text, text.upper(), f"{text} from a child"])
     assert not (tmp_path / "2").exists()
 
