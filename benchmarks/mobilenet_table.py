@@ -61,19 +61,21 @@ def main() -> None:
     parser.add_argument("--trials", type=int, default=25)
     parser.add_argument("--workers", type=int)
     parser.add_argument("--folder", type=Path, default=ROOT / ".benchmarks" / "mobilenet")
+    parser.add_argument("--rows", help="numbers of rows, 1,2,3 say; all by default")
     parser.add_argument("-o", "--output", type=Path, help="write the table as Markdown")
     options = parser.parse_args()
+    chosen = [ROWS[int(n) - 1] for n in options.rows.split(",")] if options.rows else ROWS
     options.folder.mkdir(parents=True, exist_ok=True)
     workers = ["--workers", str(options.workers)] if options.workers else []
     for seed in range(options.seeds):
-        for row in ROWS:
+        for row in chosen:
             trials = [] if row.space == "static" else ["--trials", str(options.trials)]
             line = ["run", row.recipe, *row.options, *trials, *workers, "--seed", str(seed)]
             automl(*line, folder=options.folder)
     found = json.loads(automl("report", "mobilenet-", "--json", folder=options.folder))
     groups = {g["group"]: g for g in found}
     unit = groups[ROWS[0].group]["seconds"]
-    text = "\n".join(table([line_of(row, groups[row.group], unit, options) for row in ROWS]))
+    text = "\n".join(table([line_of(row, groups[row.group], unit, options) for row in chosen]))
     seeds = f"{options.seeds} seed" + "s" * (options.seeds != 1)
     text += f"\n\n{seeds}, {options.trials} trials a search; one static training: {unit:.1f} s.\n"
     print(text)

@@ -24,6 +24,7 @@ from typing import Any
 from harness import HERE, LOG, OURS, PEERS, WORK, Row
 
 BENCHMARKS = ("symbolic", "loop", "mlflow_loop", "parallel", "startup")
+BEGIN, END = "<!-- speed: written by benchmarks/run.py -->", "<!-- /speed -->"
 PACKAGES = ("automl-cli", "pyglove", "optuna", "mlflow")
 VERSIONS = """
 import importlib.metadata as m, json, sys
@@ -151,6 +152,15 @@ def write(rows: dict[str, list[Row]], text: str, machine: dict[str, Any], quick:
         f"load average {machine['load before']:.1f} before and {machine['load after']:.1f} after."
     )
     (HERE / "results.md").write_text(f"{text}\n\n{foot}\n", encoding="utf-8")
+    embed(HERE.parent / "README.md", f"{text}\n\n{foot}")
+
+
+def embed(page: Path, text: str) -> None:
+    """Put the table between the two marks of a page."""
+    head, begin, rest = page.read_text(encoding="utf-8").partition(BEGIN)
+    _, end, tail = rest.partition(END)
+    if begin and end:
+        page.write_text(f"{head}{begin}\n{text}\n{end}{tail}", encoding="utf-8")
 
 
 if __name__ == "__main__":
