@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+from automl_algorithms.pareto import non_dominated
 from automl_cli.display import say
 from automl_cli.formats import decisions_text, duration, number, size
 from automl_cli.progress import Finished, Progress
@@ -42,14 +43,31 @@ def announce(recipe: Recipe, space: Space, study: StudyRow, *, quiet: bool) -> N
 
 
 def best_rows(ledger: Ledger, study: StudyRow, objectives: list[Objective]) -> list[Finished]:
-    """Completed trials, the best by the first objective first."""
+    """Completed trials, the best first; with several objectives, the Pareto front first.
+
+    Within these the first objective decides.
+    """
     first = objectives[0]
     rows = [
         Finished(r.id, r.state, r.decisions, json.loads(r.metrics), r.reason)
         for r in ledger.trials(study.id, state="completed")
     ]
-    rows = [r for r in rows if first.metric in r.metrics]
-    return sorted(rows, key=lambda r: -first.reward(r.metrics[first.metric]))
+    rows = [r for r in rows if all(o.metric in r.metrics for o in objectives)]
+    front = {rows[i].id for i in pareto_front(rows, objectives)} if len(objectives) > 1 else set()
+    return sorted(rows, key=lambda r: (r.id not in front, -first.reward(r.metrics[first.metric])))
+
+
+def pareto_front(trials: list[Finished], objectives: list[Objective]) -> list[int]:
+    """The positions of the trials that no other is better than in every objective."""
+    return non_dominated([[o.reward(t.metrics[o.metric]) for o in objectives] for t in trials])
+
+
+def table_title(study: str, trials: list[Finished], objectives: list[Objective]) -> str:
+    """What the table of the best trials is called."""
+    if len(objectives) == 1:
+        return f"{study}: the best of {len(trials)} completed trials"
+    front = len(pareto_front(trials, objectives))
+    return f"{study}: {front} of {len(trials)} completed trials are on the Pareto front"
 
 
 def trial_table(trials: list[Finished], objectives: list[Objective], title: str) -> Any:
@@ -95,7 +113,7 @@ def closing(
 
     best = best_rows(ledger, study, recipe.objectives)
     if best:
-        title = f"{study.name}: the best of {progress.finished} trials"
+        title = table_title(study.name, best, recipe.objectives)
         table = trial_table(best[:_SHOWN_TRIALS], recipe.objectives, title)
         Console().print(table)
     counts = ", ".join(f"{n} {s}" for s, n in progress.counts.items() if n) or "no trial finished"

@@ -154,12 +154,12 @@ def child(node: Node, key: str) -> Node | None:
 
 
 def put(node: MappingNode, key: str, value: Node) -> None:
-    """Set a key of a mapping, in place."""
+    """Set a key of a mapping, in place; the key then stands where the value does."""
+    name = ScalarNode(STANDARD + "str", key, value.start_mark)
     for i, (k, _) in enumerate(node.value):
         if k.value == key:
-            node.value[i] = (k, value)
+            node.value[i] = (name, value)
             return
-    name = ScalarNode(STANDARD + "str", key, value.start_mark)
     node.value.append((name, value))
 
 

@@ -30,7 +30,7 @@ def best_command(
 ) -> int:
     """Show the best program of STUDY: a study's or recipe's name, the latest study otherwise."""
     from automl_cli.ledger import Ledger
-    from automl_cli.output import best_rows, trial_table, write
+    from automl_cli.output import best_rows, table_title, trial_table, write
     from automl_cli.studies import find_study, ledger_path
     from automl_cli.study_results import objectives_of, static_recipe
     from automl_spaces.errors import UserError
@@ -53,7 +53,7 @@ def best_command(
     elif output is None and not train:
         from rich.console import Console
 
-        title = f"{row.name}: the best of {len(ranked)} completed trials"
+        title = table_title(row.name, ranked, objectives)
         Console().print(trial_table(ranked[:top], objectives, title))
         click.echo(click.style(f"\ntrial {chosen.id} as a recipe", bold=True))
         click.echo(recipe_text, nl=False)

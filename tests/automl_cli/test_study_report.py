@@ -77,3 +77,41 @@ def test_an_unknown_study_is_told(folder: Path, capsys: pytest.CaptureFixture[st
     """With the nearest name, and exit code 2."""
     assert main(["report", "valey-random-0"]) == 2
     assert "did you mean valley-random-0?" in capsys.readouterr().err
+
+
+def test_several_objectives_show_the_pareto_front_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """No trial of the front is dominated, every other one is, and the front leads the table."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / "trade_off.py").write_text(
+        "def both(x: float, y: float):\n    return {'gain': x * (1 - y), 'cost': x + y * y}\n",
+        encoding="utf-8",
+    )
+    (tmp_path / "two.yaml").write_text(
+        "imports: [trade_off]\nprogram: !both {x: 0.5, y: 0.5}\n"
+        "space: [{at: x, replace: !floatv [0, 1]}, {at: y, replace: !floatv [0, 1]}]\n"
+        "objective: [{maximize: gain}, {minimize: cost}]\nbudget: {trials: 30}\n"
+        "run: {executor: inline}\ntracking: {enabled: false}\n",
+        encoding="utf-8",
+    )
+    assert main(["run", "two", "--json"]) == 0
+    from automl_cli.output import best_rows, pareto_front
+    from automl_cli.study_results import objectives_of
+
+    with Ledger(ledger_path(), read_only=True) as ledger:
+        (row,) = ledger.studies()
+        objectives = objectives_of(row)
+        ranked = best_rows(ledger, row, objectives)
+    front = pareto_front(ranked, objectives)
+    assert front == list(range(len(front)))
+    points = [(t.metrics["gain"], t.metrics["cost"]) for t in ranked]
+
+    def dominated(p: tuple[float, float]) -> bool:
+        return any(q[0] >= p[0] and q[1] <= p[1] and q != p for q in points)
+
+    assert [dominated(p) for p in points] == [i >= len(front) for i in range(len(points))]
+    capsys.readouterr()
+    assert main(["best", "two-random-0"]) == 0
+    assert f"{len(front)} of 30 completed trials are on the Pareto front" in capsys.readouterr().out
