@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from automl_cli import recipe_files as files
+from automl_cli.module_folders import open_folders
 from automl_cli.shipped import register_shipped
 from automl_spaces.choices import has_choices
 from automl_spaces.errors import Mark
@@ -101,7 +101,7 @@ def load_recipe(
     """
     register_shipped()
     path = path or files.find(name, [Path.cwd()], "recipe")
-    open_import_folders(path)
+    open_folders(import_folders(path))
     loaded = files.load(path)
     root = loaded.node
     if algorithm is not None:
@@ -135,10 +135,3 @@ def static_program(recipe: Recipe, space: Space) -> Any:
 def import_folders(path: Path) -> tuple[str, ...]:
     """Where the modules under `imports:` are found besides the installed ones."""
     return tuple(dict.fromkeys((str(path.parent), str(Path.cwd()))))
-
-
-def open_import_folders(path: Path) -> None:
-    """Make the modules beside a recipe importable."""
-    for folder in import_folders(path):
-        if folder not in sys.path:
-            sys.path.insert(0, folder)

@@ -9,8 +9,9 @@ from typing import Any
 
 from automl_cli.ledger import Ledger
 from automl_cli.ledger_schema import StudyRow
+from automl_cli.module_folders import open_folders
 from automl_cli.progress import Finished
-from automl_cli.recipe import open_import_folders
+from automl_cli.recipe import import_folders
 from automl_cli.recipe_files import child
 from automl_cli.recipe_schema import SECTIONS
 from automl_cli.runner import trial_seed
@@ -49,7 +50,8 @@ def experiment_of(study: StudyRow) -> str:
 def space_of(study: StudyRow) -> Space:
     """The compiled space of a study."""
     register_shipped()
-    open_import_folders(Path(json.loads(study.environment).get("recipe") or "recipe.yaml"))
+    recipe = Path(json.loads(study.environment).get("recipe") or "recipe.yaml")
+    open_folders(import_folders(recipe))
     return Space.compile(from_json(study.space, imports_of(study)))
 
 

@@ -26,12 +26,14 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from automl_cli.module_folders import open_folders
 from automl_cli.shipped import register_shipped
 from automl_cli.trials import BadResult, State, TrialRequest, TrialResult, normalise
 from automl_spaces.trial import Pruned, Sink, Trial, run_program
 
 GIGABYTE = 10**9
 MAX_REPORT = 64 * 1024  # bytes; the kernel passes on a message of this size in one piece
+SAFE_PATH = "PYTHONSAFEPATH"
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 _FRAMES, _REASON = 3, 2000  # of a traceback: innermost frames kept, characters kept
 
@@ -42,7 +44,7 @@ class Setting(NamedTuple):
     Args:
         metrics: names of the metrics that every program must return.
         imports: modules that programs may name; they are imported before the first trial.
-        sys_path: folders put in front of `sys.path`, where the user's modules lie.
+        sys_path: folders where the user's modules lie.
     """
 
     metrics: tuple[str, ...]
@@ -159,13 +161,23 @@ class _Worker:
     reports: socket.socket
 
 
-def start_worker(driver: int, reports: socket.socket, setting: Setting, limits: Limits) -> None:
+def start_worker(
+    driver: int,
+    reports: socket.socket,
+    setting: Setting,
+    limits: Limits,
+    safe_path: str | None = None,
+) -> None:
     """Prepare a fresh worker process; runs once, before its first trial.
 
     Args:
         driver: process id of the driver; the worker and its children die with it.
         reports: where messages to the driver go.
+        safe_path: what PYTHONSAFEPATH was for the driver, and is to be for a trial's children.
     """
+    os.environ.pop(SAFE_PATH, None)
+    if safe_path is not None:
+        os.environ[SAFE_PATH] = safe_path
     os.setpgid(0, 0)  # a group of its own: it is killed with its children, and Ctrl-C passes it by
     _watch(driver)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)  # at once, even while C code runs
@@ -178,7 +190,7 @@ def start_worker(driver: int, reports: socket.socket, setting: Setting, limits: 
     torch = sys.modules.get("torch")
     if torch is not None:
         torch.set_num_threads(limits.threads)
-    sys.path[:0] = [folder for folder in setting.sys_path if folder not in sys.path]
+    open_folders(setting.sys_path)
     register_shipped()
     for module in setting.imports:
         with contextlib.suppress(Exception):  # a trial tells why it cannot be imported

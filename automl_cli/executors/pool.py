@@ -25,6 +25,7 @@ from automl_cli.executors import Executor
 from automl_cli.executors._roster import Key, Roster
 from automl_cli.trials import Report, State, TrialRequest, TrialResult
 from automl_cli.worker import (
+    SAFE_PATH,
     THREAD_VARIABLES,
     Limits,
     Setting,
@@ -172,7 +173,13 @@ class PoolExecutor(Executor):
             self._pool = ProcessPool(
                 self.slots,
                 initializer=start_worker,
-                initargs=(os.getpid(), self._roster.outbox, self._setting, self._limits),
+                initargs=(
+                    os.getpid(),
+                    self._roster.outbox,
+                    self._setting,
+                    self._limits,
+                    os.environ.get(SAFE_PATH),
+                ),
                 context=multiprocessing.get_context("forkserver"),
             )
             assert self._pool.active  # asking starts it
@@ -276,10 +283,14 @@ def _exit(code: int) -> str:
 
 
 def _start_forkserver(preload: Sequence[str], threads: int) -> None:
-    """Start the process that workers are forked from; the libraries it loads see `threads`."""
+    """Start the process that workers are forked from; the libraries it loads see `threads`.
+
+    With a safe path: a `random.py` in the working folder must not be taken for Python's own.
+    """
     forkserver.set_forkserver_preload(["automl_cli.worker", *preload])
-    before = {name: os.environ.get(name) for name in THREAD_VARIABLES}
-    os.environ.update(dict.fromkeys(THREAD_VARIABLES, str(threads)))
+    settings = dict.fromkeys(THREAD_VARIABLES, str(threads)) | {SAFE_PATH: "1"}
+    before = {name: os.environ.get(name) for name in settings}
+    os.environ.update(settings)
     try:
         forkserver.ensure_running()
     finally:
