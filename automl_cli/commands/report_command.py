@@ -64,13 +64,15 @@ def by_goal(groups: Sequence[Group]) -> dict[Objective, list[Group]]:
     return found
 
 
-def rows_of(groups: Sequence[Group]) -> tuple[list[str], list[list[str]]]:
-    """Head and rows of the table, as texts."""
+def rows_of(
+    groups: Sequence[Group], most: int = _SHOWN_METRICS
+) -> tuple[list[str], list[list[str]]]:
+    """Head and rows of the table, as texts, with at most so many metrics."""
     from automl_cli.formats import duration, number
 
     goal = groups[0].studies[0].objectives[0].metric
     others = [m for m in groups[0].metrics if m not in (goal, "seconds")]
-    metrics = [goal, *others[: _SHOWN_METRICS - 1]]
+    metrics = [goal, *others[: most - 1]]
 
     def cell(group: Group, name: str) -> str:
         if name not in group.metrics:
@@ -91,13 +93,18 @@ def _print(groups: Sequence[Group]) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    head, rows = rows_of(groups)
+    console = Console()
+    for most in range(_SHOWN_METRICS, 0, -1):  # as many metrics as the terminal has room for
+        head, rows = rows_of(groups, most)
+        wide = sum(max(map(len, column)) + 2 for column in zip(head, *rows, strict=True))
+        if wide <= console.width:
+            break
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
     for i, name in enumerate(head):
-        table.add_column(name, justify="left" if i == 0 else "right", overflow="fold")
+        table.add_column(name, justify="left" if i == 0 else "right", no_wrap=i > 0)
     for row in rows:
         table.add_row(*row)
-    Console().print(table)
+    console.print(table)
 
 
 def _pictures(groups: Sequence[Group]) -> dict[str, dict[str, Figure]]:
