@@ -183,11 +183,9 @@ class Session:
         run = recipe.run
         options: dict[str, Any] = {"timeout": run["timeout"]}
         if run["executor"] == "inline":
-            if run["memory"] is not None or run["workers"] not in (None, 1):
-                raise UserError(
-                    "the executor inline runs one trial at a time, without a limit of memory",
-                    hint="executor: pool",
-                )
+            ignored = [k for k in ("workers", "memory") if run[k] not in (None, 1)]
+            if ignored:
+                say(f"warning: the executor inline has no {' and no '.join(ignored)}; pool has")
         else:
             options |= {
                 "slots": run["workers"],

@@ -24,7 +24,7 @@ from tests.automl_cli.command_line import Project, decisions
 
 SLOW = {
     "program": "!prog.slow {seconds: 0.03}",
-    "space": "[{at: x, replace: !intv [0, 9]}, {at: y, replace: !intv [0, 9]}]",
+    "space": "[{at: x, replace: !intv [0, 99]}, {at: y, replace: !intv [0, 99]}]",
 }
 EVOLUTION = "{name: evolution, population: 8, tournament: 3}"
 FAULTS = {  # what the program does: its state, why, and after how many attempts
@@ -201,7 +201,7 @@ def test_killed_at_20_moments_nothing_is_lost_or_repeated(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     """SIGKILL to the driver again and again, and the search is the one nobody disturbed."""
-    n, rng = 80, random.Random(3)
+    n, rng = 360, random.Random(3)
     keys = {**SLOW, "algorithm": algorithm, "budget": f"{{trials: {n}}}"}
     calm = Project(tmp_path / "calm", monkeypatch, capsys)
     calm.recipe(**{**keys, "program": "!prog.slow {seconds: 0.0}"})

