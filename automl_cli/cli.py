@@ -86,6 +86,3 @@ def cli() -> Any:
     automl run first_run -a bayesian        the same with another algorithm
     automl ui                               the results in MLflow
     """
-
-
-cli.short_help = None

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import click
 
 from automl_spaces.errors import AutomlError, Mark, Problem
+
+INTERRUPTED: Final = 130  # exit code: as shells give it to what SIGINT ended
 
 
 def show(error: AutomlError) -> None:

@@ -30,6 +30,7 @@ from automl_cli.mlflow_uri import resolve_uri
 from automl_spaces.errors import AutomlError
 
 _left_behind: list[subprocess.Popen[bytes]] = []  # at work still, when nobody waits any more
+UNREACHABLE: Final = "MLflow unreachable"
 _LOOK_EVERY: Final = 0.5  # seconds between two looks at the status file
 
 
@@ -48,6 +49,11 @@ class ProjectionReport(NamedTuple):
     pending: int
     message: str
     over: bool = False
+
+    @property
+    def unreachable(self) -> bool:
+        """Whether MLflow does not answer, so that waiting for it would be in vain."""
+        return self.message.startswith(UNREACHABLE)
 
 
 def side_file(ledger_path: Path, study_id: int, kind: str) -> Path:

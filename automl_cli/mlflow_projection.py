@@ -25,7 +25,13 @@ from automl_cli import mlflow_summary as summary
 from automl_cli.ledger import Ledger
 from automl_cli.ledger_schema import TrialRow
 from automl_cli.mlflow_client import Client, KnownRun, Refused, Unreachable
-from automl_cli.mlflow_process import Projection, ProjectionReport, alone, is_driven
+from automl_cli.mlflow_process import (
+    UNREACHABLE,
+    Projection,
+    ProjectionReport,
+    alone,
+    is_driven,
+)
 from automl_cli.mlflow_selection import Children, Selection
 from automl_cli.mlflow_uri import resolve_uri
 
@@ -140,7 +146,7 @@ class _Work:
                 retry_at = time.monotonic() + _PAUSES[min(failures, len(_PAUSES) - 1)]
                 failures += 1
                 goes_on = "the search goes on; " if follow else ""
-                self.message = f"MLflow unreachable: {trouble}; {goes_on}later: automl sync"
+                self.message = f"{UNREACHABLE}: {trouble}; {goes_on}later: automl sync"
             listener(self.report())
             if over:
                 return self.report()

@@ -48,10 +48,7 @@ def best_rows(ledger: Ledger, study: StudyRow, objectives: list[Objective]) -> l
     Within these the first objective decides.
     """
     first = objectives[0]
-    rows = [
-        Finished(r.id, r.state, r.decisions, json.loads(r.metrics), r.reason)
-        for r in ledger.trials(study.id, state="completed")
-    ]
+    rows = [Finished.of(row) for row in ledger.trials(study.id, state="completed")]
     rows = [r for r in rows if all(o.metric in r.metrics for o in objectives)]
     front = {rows[i].id for i in pareto_front(rows, objectives)} if len(objectives) > 1 else set()
     return sorted(rows, key=lambda r: (r.id not in front, -first.reward(r.metrics[first.metric])))

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections import deque
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from automl_spaces.objective import Objective
+
+if TYPE_CHECKING:
+    from automl_cli.ledger_schema import TrialRow
 
 
 class Finished(NamedTuple):
@@ -19,20 +23,25 @@ class Finished(NamedTuple):
     metrics: dict[str, float]
     reason: str
 
+    @classmethod
+    def of(cls, row: TrialRow) -> Finished:
+        """What the ledger holds of a trial that is over."""
+        return cls(row.id, row.state, row.decisions, json.loads(row.metrics), row.reason)
+
 
 class Progress:
     """The counters of a search. The runner writes them, the display only reads.
 
     Attributes:
         best: the best completed trial by the first objective.
-        best_id_since: trials finished since `best` was found.
+        running: when each trial in flight was dispatched, in seconds of `time.monotonic`.
+        resumed: of the finished trials, those that earlier runs had finished.
     """
 
     def __init__(self, objectives: Sequence[Objective], trials: int | None) -> None:
         self.objectives, self.trials = objectives, trials
         self.counts = {"completed": 0, "pruned": 0, "failed": 0}
         self.best: Finished | None = None
-        self.last: Finished | None = None
         self.running: dict[int, float] = {}
         self.rejected = self.retried = self.resumed = 0
         self.started = time.monotonic()
@@ -49,7 +58,6 @@ class Progress:
         self.counts[trial.state] += 1
         self.running.pop(trial.id, None)
         if live:
-            self.last = trial
             self._recent.append(time.monotonic())
         else:
             self.resumed += 1
@@ -75,8 +83,3 @@ class Progress:
     def elapsed(self) -> float:
         """Seconds of this run's search."""
         return (self.ended or time.monotonic()) - self.started
-
-    def rate(self) -> float:
-        """Trials per second of this run."""
-        live = self.finished - self.resumed
-        return live / max(self.elapsed(), 1e-9)

@@ -62,10 +62,15 @@ def find(name: str, folders: Sequence[Path], what: str, mark: Mark | None = None
             path = (folder / each).absolute()
             if path.is_file():
                 return path.resolve()
-    stem = name.removesuffix(".yaml").removesuffix(".yml")
+    stem = bare(name)
     near = {stem_of(p) for folder in folders for p in folder.glob("*.yaml")}
     hint = did_you_mean(stem, [*near, *_names(recipes_root())])
     raise UserError(f"there is no {what} {name}", mark, hint=hint)
+
+
+def bare(name: str) -> str:
+    """A recipe's or overlay's name as it was typed, without its suffix."""
+    return name.removesuffix(".yaml").removesuffix(".yml")
 
 
 def stem_of(path: Path) -> str:

@@ -49,9 +49,7 @@ class _Flight(NamedTuple):
     program: Any
     attempt: int
     costs: dict[str, float]
-    lost: int = (
-        0  # attempts whose worker was lost; a driver that was killed is not the trial's fault
-    )
+    lost: int = 0  # attempts whose worker was lost; a killed driver is not the trial's fault
 
 
 class Runner:
@@ -116,9 +114,8 @@ class Runner:
         decoded: dict[int, Decisions] = {}
         for _, row, over in sorted(events, key=lambda e: e[0]):
             if over:
-                metrics = json.loads(row.metrics)
-                self._feedback(row.id, decoded[row.id], row.state, metrics)
-                finished = Finished(row.id, row.state, row.decisions, metrics, row.reason)
+                finished = Finished.of(row)
+                self._feedback(row.id, decoded[row.id], row.state, finished.metrics)
                 self.progress.take(finished, live=False)
             else:
                 decoded[row.id] = recorded(row, self.space, self.study.name)

@@ -10,6 +10,7 @@ from automl_cli import executors, studies
 from automl_cli.checks import checked_algorithm, marked
 from automl_cli.cost_book import CostBook
 from automl_cli.display import Display, say
+from automl_cli.errors import INTERRUPTED
 from automl_cli.ledger import Ledger
 from automl_cli.ledger_schema import StudyRow
 from automl_cli.mlflow_process import Projection
@@ -22,7 +23,6 @@ from automl_cli.worker import Setting
 from automl_spaces.errors import AutomlError, Mark, UserError
 from automl_spaces.space import Space
 
-INTERRUPTED = 130
 _SHORT_WAIT, _LONG_WAIT = 1.5, 60.0  # seconds for MLflow at the end, silently and with a line
 
 
@@ -177,8 +177,7 @@ class Session:
 
     def _executor(self) -> executors.Executor:
         recipe = self.recipe
-        known = {o.metric for o in recipe.objectives} - set(recipe.costs)
-        metrics = tuple(o.metric for o in recipe.objectives if o.metric in known)
+        metrics = tuple(o.metric for o in recipe.objectives if o.metric not in recipe.costs)
         setting = Setting(metrics, recipe.imports, import_folders(recipe.path))
         run = recipe.run
         options: dict[str, Any] = {"timeout": run["timeout"]}
@@ -215,7 +214,7 @@ def _await(projection: Projection) -> str:
     """Wait until MLflow has everything, or says why not; a second Ctrl-C ends the waiting."""
     try:
         report = projection.finish(_SHORT_WAIT)
-        if not report.ok and not report.message.startswith("MLflow unreachable"):
+        if not report.ok and not report.unreachable:
             say("MLflow gets the rest (Ctrl-C leaves that to the background) ...")
             report = projection.finish(_LONG_WAIT)
         return "" if report.message in projection.told else report.message

@@ -16,6 +16,7 @@ from typing import Any, Final
 from automl_cli.ledger import Ledger
 from automl_cli.ledger_schema import StudyRow, TrialRow
 from automl_cli.recipe import Recipe
+from automl_cli.recipe_files import bare
 from automl_spaces.decisions import Decisions
 from automl_spaces.errors import UserError, did_you_mean
 from automl_spaces.json_form import fingerprint, to_json
@@ -127,7 +128,7 @@ def find_study(ledger: Ledger, name: str | None) -> StudyRow:
     if name is None:
         return studies[-1]
     exact = [s for s in studies if s.name == name]
-    stem = name.removesuffix(".yaml").removesuffix(".yml")
+    stem = bare(name)
     family = [s for s in studies if s.name.startswith((stem + "-", stem.replace("/", "-") + "-"))]
     found = exact or family
     if not found:
@@ -148,7 +149,7 @@ def matching(ledger: Ledger, names: Sequence[str]) -> list[StudyRow]:
         return studies
     chosen: dict[int, StudyRow] = {}
     for name in names:
-        stem = name.removesuffix(".yaml").removesuffix(".yml").replace("/", "-")
+        stem = bare(name).replace("/", "-")
         fits = [s for s in studies if s.name == name] or [
             s for s in studies if s.name.startswith(stem)
         ]

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
+
+from yaml.nodes import Node
 
 from automl_cli.ledger import Ledger
 from automl_cli.ledger_schema import StudyRow
@@ -36,9 +39,15 @@ def imports_of(study: StudyRow) -> tuple[str, ...]:
 
 def _recipe_key(study: StudyRow, key: str) -> Any:
     """The plain value of a key of the recipe that the study was started with; None if absent."""
-    root = compose(study.recipe, f"the recipe of {study.name}")
+    root = _recipe_root(study.recipe, study.name)
     node = child(root, key) if root is not None else None
     return None if node is None else plain(node)
+
+
+@lru_cache(maxsize=8)
+def _recipe_root(text: str, name: str) -> Node | None:
+    """The recipe of a study, composed once for all the keys that are asked for."""
+    return compose(text, f"the recipe of {name}")
 
 
 def experiment_of(study: StudyRow) -> str:
@@ -67,8 +76,7 @@ def recipe_maker(ledger_path: Path, study_name: str) -> Callable[[int], str]:
             row = ledger.trial(study.id, trial_id)
         if row is None:
             raise UserError(f"{study_name} has no trial {trial_id}")
-        trial = Finished(row.id, row.state, row.decisions, json.loads(row.metrics), row.reason)
-        return static_recipe(study, trial)[0]
+        return static_recipe(study, Finished.of(row))[0]
 
     return make
 

@@ -43,7 +43,7 @@ def sync_command(studies: tuple[str, ...], tracking_uri: str | None, children: s
         complete = complete and report.ok
         text = f"{report.projected} trials" + f", {report.pending} missing" * bool(report.pending)
         click.echo(f"{study.name}: {text}" + f"; {report.message}" * bool(report.message))
-        if report.message.startswith("MLflow unreachable"):
+        if report.unreachable:
             break  # each further study would only wait for it again
     if not found:
         click.echo("no study yet", err=True)

@@ -53,11 +53,6 @@ def walk(
         yield from walk(child, (*path, key), inner)
 
 
-def paths(root: Any) -> list[str]:
-    """Every path of a tree, written out."""
-    return [format_path(path) for path, _, _ in walk(root) if path]
-
-
 def find(root: Any, what: Any) -> Iterator[tuple[Path, Any]]:
     """The (path, value) pairs that fit: a pattern, a `SymbolType`, or a predicate of the value.
 
