@@ -8,9 +8,10 @@ what is known so far), and a search is resumed by telling a fresh instance what 
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, TypeVar
 
 from automl_spaces.errors import Mark, Problem, UserError
 
@@ -29,6 +30,31 @@ class Exhausted(Exception):  # noqa: N818 - it says that the space is done, it i
     """There is nothing left to propose."""
 
 
+class Waiting(Exception):  # noqa: N818 - as above
+    """There is nothing to propose until a trial that is running has finished."""
+
+
+class Plan(NamedTuple):
+    """What a trial is to evaluate, and how thoroughly.
+
+    Args:
+        decisions: the record to evaluate.
+        budget: fidelity to be reached, in the program's own steps (epochs, mostly), counted
+            from the start of the training and not of this trial; None means full.
+        parent: a finished trial whose checkpoint this one goes on from. A promotion has its
+            parent's decisions; population-based training changes them on the way.
+    """
+
+    decisions: Decisions
+    budget: float | None = None
+    parent: int | None = None
+
+    @property
+    def fidelity(self) -> float:
+        """The budget as a number to compare by; full is more than any."""
+        return math.inf if self.budget is None else self.budget
+
+
 @dataclass(frozen=True, kw_only=True)
 class Capabilities:
     """What an algorithm can search; data, so that it is checked before anything runs.
@@ -38,7 +64,10 @@ class Capabilities:
         conditional: takes points that exist only under some choice of another point.
         groups: takes `manyof` and `permutate`, whose slots are constrained jointly.
         max_objectives: how many metrics it can trade off; None: any number.
-        needs_report: works only with programs that report intermediate metrics.
+        multi_fidelity: evaluates at several budgets: its proposals are plans, and the program
+            must ask for `trial.budget` or `trial.report` as it goes.
+        fixed_architecture: changes decisions in mid-training, so that no point may change which
+            weights there are.
         exact_resume: after restore and feedback it goes on as if it had never stopped.
         engine: the library whose version its proposals depend on; empty: none but our own.
     """
@@ -47,7 +76,8 @@ class Capabilities:
     conditional: bool = True
     groups: bool = True
     max_objectives: int | None = 1
-    needs_report: bool = False
+    multi_fidelity: bool = False
+    fixed_architecture: bool = False
     exact_resume: bool = True
     engine: str = ""
 
@@ -84,16 +114,21 @@ class Observation:
 
     Args:
         trial_id: the trial that was proposed under this id.
-        decisions: what was really evaluated.
+        plan: what was really evaluated.
         state: completed, pruned (stopped early) or failed.
         rewards: one per objective, to be maximised, never NaN; `()` when the trial failed, or
             was pruned before it had a value.
     """
 
     trial_id: int
-    decisions: Decisions
+    plan: Plan
     state: Literal["completed", "pruned", "failed"]
     rewards: tuple[float, ...] = ()
+
+    @property
+    def decisions(self) -> Decisions:
+        """Those of the plan."""
+        return self.plan.decisions
 
 
 class Algorithm(ABC):
@@ -116,18 +151,27 @@ class Algorithm(ABC):
         self.space, self.objectives, self.seed = space, objectives, seed
 
     @abstractmethod
-    def propose(self, trial_id: int, rng: random.Random) -> Decisions:
-        """Choose what trial `trial_id` evaluates; raises `Exhausted` when nothing is left.
+    def propose(self, trial_id: int, rng: random.Random) -> Decisions | Plan:
+        """Choose what trial `trial_id` evaluates; bare decisions mean all of the training.
 
         Called again with the same id when the proposal was rejected (a constraint, a repeat):
-        the earlier proposal is then void and was never evaluated.
+        the earlier proposal is then void and was never evaluated. A plan with a parent is never
+        rejected.
+
+        Raises:
+            Exhausted: nothing is left.
+            Waiting: nothing is left until a running trial has finished.
         """
 
     def feedback(self, observation: Observation) -> None:  # noqa: B027 - random search is done
         """Learn what became of a trial: once for each, in the order in which they finish."""
 
-    def restore(self, trial_id: int, decisions: Decisions) -> None:  # noqa: B027 - see feedback
-        """Learn of a proposal that others made: the baseline, or one found in the ledger."""
+    def restore(self, trial_id: int, plan: Plan) -> None:  # noqa: B027 - see feedback
+        """Learn of a proposal that others made: the baseline, or one found in the ledger.
+
+        When `propose` was called for the same trial, its proposal is void and this is what is
+        evaluated instead.
+        """
 
 
 def algorithm(cls: _Class) -> _Class:

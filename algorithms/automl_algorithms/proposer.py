@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, NoReturn
 
-from automl_algorithms.contract import Algorithm, Exhausted, Observation
+from automl_algorithms.contract import Algorithm, Exhausted, Observation, Plan
 from automl_spaces.errors import UserError
 
 if TYPE_CHECKING:
@@ -30,15 +30,20 @@ class Proposal(NamedTuple):
     """What a trial is to evaluate.
 
     Args:
-        decisions: the record that the algorithm chose.
-        program: the static program that it stands for.
+        plan: what the algorithm chose.
+        program: the static program that its decisions stand for.
         rejected: how many proposals the constraints turned down before it; none of them is
             charged to the budget.
     """
 
-    decisions: Decisions
+    plan: Plan
     program: Any
     rejected: int
+
+    @property
+    def decisions(self) -> Decisions:
+        """Those of the plan."""
+        return self.plan.decisions
 
 
 class Proposer:
@@ -53,7 +58,8 @@ class Proposer:
             the reason for turning it down.
         unique: propose no decisions twice. An algorithm that insists on a repeat gets a new
             neighbour of it instead, and only if none is found the repeat is let through. A
-            finite space is exhausted once all of it has been proposed.
+            finite space is exhausted once all of it has been proposed, unless some of it may
+            yet be promoted to a larger budget.
         baseline: the first trial evaluates the program as it was before choices replaced values.
         max_rejects: proposals that constraints may turn down for one trial.
     """
@@ -85,6 +91,7 @@ class Proposer:
 
         Raises:
             Exhausted: nothing is left to propose.
+            Waiting: nothing is left to propose until a running trial has finished.
             UserError: the constraints turned down more than `max_rejects` proposals, or the
                 whole of a finite space.
         """
@@ -95,22 +102,25 @@ class Proposer:
                 return proposal
         rejected = repeats = 0
         while True:
-            if self._unique and len(self._seen) + len(self._refused) >= self.space.size:
+            known = self._unique and len(self._seen) + len(self._refused) >= self.space.size
+            if known and not self.algorithm.capabilities.multi_fidelity:
                 self._end()
             rng = attempt_rng(self.seed, trial_id, rejected + repeats)
-            decisions = self.algorithm.propose(trial_id, rng)
-            if self._unique and decisions in self._seen:
+            plan = planned(self.algorithm.propose(trial_id, rng))
+            if plan.parent is not None:
+                return Proposal(plan, self.space.materialise(plan.decisions), rejected)
+            if self._unique and not known and plan.decisions in self._seen:
                 if repeats < REDRAWS:
                     repeats += 1
                     continue
-                decisions = self._neighbour(decisions, rng)
-                self.algorithm.restore(trial_id, decisions)
+                plan = plan._replace(decisions=self._neighbour(plan.decisions, rng))
+                self.algorithm.restore(trial_id, plan)
             # A known refusal counts like a new one, so that a resumed search, which does not
             # know them, draws the same.
-            if decisions not in self._refused:
-                program = self.space.materialise(decisions)
-                if self._fits(decisions, program):
-                    return Proposal(decisions, program, rejected)
+            if plan.decisions not in self._refused:
+                program = self.space.materialise(plan.decisions)
+                if self._fits(plan.decisions, program):
+                    return Proposal(plan, program, rejected)
             rejected += 1
             if rejected > self._max_rejects:
                 what = f"{rejected} proposals in a row for trial {trial_id}"
@@ -123,8 +133,12 @@ class Proposer:
         program = self.space.materialise(decisions)
         if not self._fits(decisions, program):
             return None
-        self.algorithm.restore(trial_id, decisions)
-        return Proposal(decisions, program, 0)
+        plan = Plan(decisions)
+        if self.algorithm.capabilities.multi_fidelity:  # which alone knows the budget to begin with
+            rng = attempt_rng(self.seed, trial_id, 0)
+            plan = planned(self.algorithm.propose(trial_id, rng))._replace(decisions=decisions)
+        self.algorithm.restore(trial_id, plan)
+        return Proposal(plan, program, 0)
 
     def _neighbour(self, decisions: Decisions, rng: random.Random) -> Decisions:
         found = decisions
@@ -160,13 +174,13 @@ class Proposer:
             f"{tried} ({self._accepted / tried:.2%}). Lately: {'; '.join(self._reasons)}"
         )
 
-    def restore(self, trial_id: int, decisions: Decisions) -> None:
+    def restore(self, trial_id: int, plan: Plan) -> None:
         """Tell of a proposal that the ledger holds; `feedback` follows when it has finished."""
         self._baseline = False
-        if self._unique:
-            self._seen.add(decisions)
+        if self._unique and plan.parent is None:
+            self._seen.add(plan.decisions)
         self._accepted += 1
-        self.algorithm.restore(trial_id, decisions)
+        self.algorithm.restore(trial_id, plan)
 
     def feedback(self, observation: Observation) -> Observation:
         """Pass on what became of a trial; returns it as the algorithm heard it.
@@ -182,6 +196,11 @@ class Proposer:
             )
         self.algorithm.feedback(observation)
         return observation
+
+
+def planned(proposal: Decisions | Plan) -> Plan:
+    """A proposal as a plan; bare decisions are to be evaluated in full."""
+    return proposal if isinstance(proposal, Plan) else Plan(proposal)
 
 
 def attempt_rng(seed: int, trial_id: int, attempt: int) -> random.Random:

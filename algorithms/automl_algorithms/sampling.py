@@ -21,7 +21,14 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from automl_algorithms import catalogue
-from automl_algorithms.contract import Algorithm, Exhausted, Observation, check_capabilities
+from automl_algorithms.contract import (
+    Algorithm,
+    Exhausted,
+    Observation,
+    Plan,
+    Waiting,
+    check_capabilities,
+)
 from automl_algorithms.pareto import non_dominated
 from automl_algorithms.proposer import Proposer
 from automl_spaces.decisions import Decisions
@@ -39,7 +46,7 @@ class Result:
     Args:
         trial_id: from 0.
         program: what was evaluated.
-        decisions: its place in the space.
+        plan: its place in the space, and the budget it was granted.
         state: completed or failed.
         values: one per objective as they were fed back; `()` when the trial failed.
         reason: why it failed, or was skipped.
@@ -47,26 +54,38 @@ class Result:
 
     trial_id: int
     program: Any
-    decisions: Decisions
+    plan: Plan
     state: Literal["completed", "failed"]
     values: tuple[float, ...] = ()
     reason: str = ""
 
+    @property
+    def decisions(self) -> Decisions:
+        """Those of the plan."""
+        return self.plan.decisions
+
 
 class Feedback:
-    """Takes what became of one trial, once: `feedback(reward)` or `feedback.skip(reason)`."""
+    """Takes what became of one trial, once: `feedback(reward)` or `feedback.skip(reason)`.
 
-    __slots__ = ("__weakref__", "_finalizer", "_sampling", "decisions", "program", "trial_id")
+    Under an algorithm of several fidelities `plan` says to which `budget` the program is to be
+    trained, and from which trial's (`parent`) state it goes on.
+    """
 
-    def __init__(
-        self, sampling: Sampling, trial_id: int, program: Any, decisions: Decisions
-    ) -> None:
+    __slots__ = ("__weakref__", "_finalizer", "_sampling", "plan", "program", "trial_id")
+
+    def __init__(self, sampling: Sampling, trial_id: int, program: Any, plan: Plan) -> None:
         self._sampling, self.trial_id = sampling, trial_id
-        self.program, self.decisions = program, decisions
+        self.program, self.plan = program, plan
         # Runs when nobody can call this object any more; it must not touch the search itself,
         # because the collector may run it in the middle of another call.
         self._finalizer = weakref.finalize(self, sampling._dropped.append, trial_id)
         self._finalizer.atexit = False
+
+    @property
+    def decisions(self) -> Decisions:
+        """Those of the plan."""
+        return self.plan.decisions
 
     def __call__(self, reward: float | Sequence[float] | Mapping[str, float]) -> None:
         """Tell the objective's value; a sequence or a mapping by metric for several objectives.
@@ -116,7 +135,7 @@ class Sampling(Iterator[tuple[Any, Feedback]]):
     ) -> None:
         self.objectives = tuple(objectives)
         self._proposer, self._trials, self._next_id = proposer, trials, 0
-        self._open: dict[int, tuple[Any, Decisions]] = {}
+        self._open: dict[int, tuple[Any, Plan]] = {}
         self._results: list[Result] = []
         self._rewards: list[tuple[float, ...]] = []
         self._dropped: deque[int] = deque()
@@ -136,22 +155,26 @@ class Sampling(Iterator[tuple[Any, Feedback]]):
             proposal = self._proposer.next(trial_id)
         except Exhausted:
             raise StopIteration from None
+        except Waiting:
+            raise RuntimeError(
+                f"trials {', '.join(map(str, self._open))} need their feedback first"
+            ) from None
         self._next_id += 1
-        self._open[trial_id] = proposal.program, proposal.decisions
-        return proposal.program, Feedback(self, trial_id, proposal.program, proposal.decisions)
+        self._open[trial_id] = proposal.program, proposal.plan
+        return proposal.program, Feedback(self, trial_id, proposal.program, proposal.plan)
 
     def _give_up_dropped(self) -> None:
         while self._dropped:
             self._finish(self._dropped.popleft(), (), "no feedback")
 
     def _finish(self, trial_id: int, values: tuple[float, ...], reason: str) -> None:
-        program, decisions = self._open.pop(trial_id)
+        program, plan = self._open.pop(trial_id)
         rewards = tuple(o.reward(v) for o, v in zip(self.objectives, values, strict=False))
         state: Literal["completed", "failed"] = "completed" if values else "failed"
-        heard = self._proposer.feedback(Observation(trial_id, decisions, state, rewards))
+        heard = self._proposer.feedback(Observation(trial_id, plan, state, rewards))
         if values and not heard.rewards:
             state, values, reason = "failed", (), f"not a number: {values}"
-        self._results.append(Result(trial_id, program, decisions, state, values, reason))
+        self._results.append(Result(trial_id, program, plan, state, values, reason))
         self._rewards.append(heard.rewards)
 
     @property
@@ -169,10 +192,15 @@ class Sampling(Iterator[tuple[Any, Feedback]]):
 
     @property
     def best(self) -> Result | None:
-        """The best by the first objective, then the next; of equals the first. None: no result."""
+        """The best by the first objective, then the next; of equals the first. None: no result.
+
+        Of several fidelities only the highest that was reached counts.
+        """
         results = self.results
         done = [i for i, rewards in enumerate(self._rewards) if rewards]
-        return results[max(done, key=self._rewards.__getitem__)] if done else None
+        if not done:
+            return None
+        return results[max(done, key=lambda i: (results[i].plan.fidelity, self._rewards[i]))]
 
 
 def sample(

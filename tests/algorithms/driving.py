@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 from automl_algorithms import catalogue
-from automl_algorithms.contract import Algorithm, Exhausted, Observation
-from automl_algorithms.proposer import attempt_rng
+from automl_algorithms.contract import Algorithm, Exhausted, Observation, Plan, Waiting
+from automl_algorithms.proposer import attempt_rng, planned
 from automl_spaces.decisions import Decisions
 from automl_spaces.objective import Objective
 from automl_spaces.space import Space
@@ -27,8 +27,13 @@ class Event(NamedTuple):
     """One thing that happened: a proposal, or (with an observation) its feedback."""
 
     trial_id: int
-    decisions: Decisions
+    plan: Plan
     observation: Observation | None = None
+
+    @property
+    def decisions(self) -> Decisions:
+        """Those of the plan."""
+        return self.plan.decisions
 
 
 def variants() -> Iterator[tuple[str, Make]]:
@@ -52,15 +57,15 @@ def seeded(
     return algorithm
 
 
-def observe(trial_id: int, decisions: Decisions, objectives: Sequence[Objective]) -> Observation:
+def observe(trial_id: int, plan: Plan, objectives: Sequence[Objective]) -> Observation:
     """Every fifth trial fails, every seventh is pruned, half of these without a value."""
-    value = reward_of(decisions)
+    value = reward_of(plan.decisions)
     rewards = (value, *[-abs(value) * trial_id for _ in objectives[1:]])
     if trial_id % 5 == 4:
-        return Observation(trial_id, decisions, "failed")
+        return Observation(trial_id, plan, "failed")
     if trial_id % 7 == 6:
-        return Observation(trial_id, decisions, "pruned", rewards if trial_id % 2 else ())
-    return Observation(trial_id, decisions, "completed", rewards)
+        return Observation(trial_id, plan, "pruned", rewards if trial_id % 2 else ())
+    return Observation(trial_id, plan, "completed", rewards)
 
 
 def drive(
@@ -77,18 +82,34 @@ def drive(
     events: list[Event] = []
     running: list[Event] = []
     for trial_id in range(trials):
-        try:
-            decisions = algorithm.propose(trial_id, attempt_rng(seed, trial_id, 0))
-        except Exhausted:
+        while True:
+            try:
+                plan = planned(algorithm.propose(trial_id, attempt_rng(seed, trial_id, 0)))
+            except Waiting:
+                _finish_one(algorithm, running, events, finishing, objectives)
+                continue
+            except Exhausted:
+                return events
             break
-        running.append(Event(trial_id, decisions))
+        running.append(Event(trial_id, plan))
         events.append(running[-1])
         while running and (len(running) >= workers or trial_id == trials - 1):
-            done = running.pop(finishing.randrange(len(running)))
-            observation = observe(done.trial_id, done.decisions, objectives)
-            algorithm.feedback(observation)
-            events.append(Event(done.trial_id, done.decisions, observation))
+            _finish_one(algorithm, running, events, finishing, objectives)
     return events
+
+
+def _finish_one(
+    algorithm: Algorithm,
+    running: list[Event],
+    events: list[Event],
+    finishing: random.Random,
+    objectives: Sequence[Objective],
+) -> None:
+    """Whatever worker is done next feeds back."""
+    done = running.pop(finishing.randrange(len(running)))
+    observation = observe(done.trial_id, done.plan, objectives)
+    algorithm.feedback(observation)
+    events.append(Event(done.trial_id, done.plan, observation))
 
 
 def replay(algorithm: Algorithm, events: Sequence[Event], *, restores_first: bool) -> None:
@@ -98,6 +119,6 @@ def replay(algorithm: Algorithm, events: Sequence[Event], *, restores_first: boo
     )
     for event in ordered:
         if event.observation is None:
-            algorithm.restore(event.trial_id, event.decisions)
+            algorithm.restore(event.trial_id, event.plan)
         else:
             algorithm.feedback(event.observation)

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from automl_algorithms import catalogue
-from automl_algorithms.contract import Observation
+from automl_algorithms.contract import Observation, Plan
 from automl_algorithms.proposer import Proposer
 from automl_spaces.json_form import from_json, to_json
 from automl_spaces.objective import Objective
@@ -50,7 +50,7 @@ def trajectory(golden: dict[str, Any]) -> list[dict[str, Any]]:
         decisions = proposer.next(trial_id).decisions
         reward = None if trial_id % 6 == 5 else round(reward_of(decisions), 9)
         rewards, state = ((), "failed") if reward is None else ((reward,), "completed")
-        proposer.feedback(Observation(trial_id, decisions, state, rewards))  # type: ignore[arg-type]
+        proposer.feedback(Observation(trial_id, Plan(decisions), state, rewards))  # type: ignore[arg-type]
         lines.append({"decisions": decisions.as_dict(), "reward": reward})
     return lines
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from automl_algorithms.contract import Algorithm, Exhausted, Observation
+from automl_algorithms.contract import Algorithm, Exhausted, Observation, Plan
 from automl_algorithms.multi_trial.evolution import Evolution
 from automl_algorithms.multi_trial.grid import Grid
 from automl_algorithms.multi_trial.random import Random
@@ -25,7 +25,7 @@ class Stubborn(Algorithm):
     """Proposes the first record of the space, always; remembers what it is told."""
 
     def __init__(self) -> None:
-        self.restored: list[tuple[int, Decisions]] = []
+        self.restored: list[tuple[int, Plan]] = []
         self.heard: list[Observation] = []
         self.asked: list[float] = []
 
@@ -38,9 +38,9 @@ class Stubborn(Algorithm):
         """Remember."""
         self.heard.append(observation)
 
-    def restore(self, trial_id: int, decisions: Decisions) -> None:
+    def restore(self, trial_id: int, plan: Plan) -> None:
         """Remember."""
-        self.restored.append((trial_id, decisions))
+        self.restored.append((trial_id, plan))
 
 
 def _proposer(algorithm: Algorithm, space: str = "finite", **options: Any) -> Proposer:
@@ -53,7 +53,7 @@ def test_the_first_trial_is_the_static_program() -> None:
     proposer = _proposer(algorithm, "cells", baseline=True)
     first = proposer.next(0)
     assert first.program == {"edges": ["skip"] * 6}
-    assert algorithm.restored == [(0, first.decisions)]
+    assert algorithm.restored == [(0, Plan(first.decisions))]
     assert proposer.next(1).decisions != first.decisions
     assert len(algorithm.asked) == 1
 
@@ -68,7 +68,7 @@ def test_no_baseline_without_a_static_program() -> None:
 def test_no_baseline_after_a_restore() -> None:
     """A resumed search has had its baseline."""
     proposer = _proposer(Random(), "cells", baseline=True)
-    proposer.restore(0, proposer.space.sample(random.Random(0)))
+    proposer.restore(0, Plan(proposer.space.sample(random.Random(0))))
     assert proposer.next(1).program != {"edges": ["skip"] * 6}
 
 
@@ -130,10 +130,10 @@ def test_no_repeats(make: Callable[[], Algorithm]) -> None:
     proposed = []
     for trial_id in range(6):
         proposed.append(proposer.next(trial_id).decisions)
-        proposer.feedback(Observation(trial_id, proposed[-1], "completed", (1.0 - trial_id,)))
+        proposer.feedback(Observation(trial_id, Plan(proposed[-1]), "completed", (1.0 - trial_id,)))
     assert len(set(proposed)) == 6
     if isinstance(algorithm, Stubborn):
-        assert algorithm.restored == list(enumerate(proposed))[1:]
+        assert algorithm.restored == [(i, Plan(d)) for i, d in enumerate(proposed)][1:]
     with pytest.raises(Exhausted):
         proposer.next(6)
 
@@ -149,7 +149,7 @@ def test_a_restored_record_is_known() -> None:
     proposer = _proposer(Random())
     records = list(proposer.space.enumerate())
     for trial_id, decisions in enumerate(records[:5]):
-        proposer.restore(trial_id, decisions)
+        proposer.restore(trial_id, Plan(decisions))
     assert proposer.next(5).decisions == records[5]
 
 
@@ -178,7 +178,7 @@ def test_nan_fails_and_infinity_does_not() -> None:
     proposer = _proposer(algorithm, unique=False)
     for trial_id, reward in enumerate([math.nan, math.inf, -math.inf]):
         decisions = proposer.next(trial_id).decisions
-        proposer.feedback(Observation(trial_id, decisions, "completed", (reward,)))
+        proposer.feedback(Observation(trial_id, Plan(decisions), "completed", (reward,)))
     assert [o.state for o in algorithm.heard] == ["failed", "completed", "completed"]
 
 
@@ -187,4 +187,4 @@ def test_a_reward_for_each_objective() -> None:
     proposer = Proposer(Random(), space_of("finite"), TWO, 0, baseline=False)
     decisions = proposer.next(0).decisions
     with pytest.raises(ValueError, match="1 rewards for 2 objectives"):
-        proposer.feedback(Observation(0, decisions, "completed", (1.0,)))
+        proposer.feedback(Observation(0, Plan(decisions), "completed", (1.0,)))

@@ -14,7 +14,7 @@ import warnings
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Final, Literal
 
-from automl_algorithms.contract import Algorithm, Capabilities, Observation, algorithm
+from automl_algorithms.contract import Algorithm, Capabilities, Observation, Plan, algorithm
 from automl_algorithms.multi_trial import _axes
 from automl_spaces.errors import UserError, did_you_mean
 
@@ -212,9 +212,9 @@ class Bayesian(Algorithm):
             with _quietly():
                 self._add(TrialState.COMPLETE, observation.decisions, observation.rewards)
 
-    def restore(self, trial_id: int, decisions: Decisions) -> None:
+    def restore(self, trial_id: int, plan: Plan) -> None:
         """Take a proposal of others as running."""
-        self._running[trial_id] = decisions
+        self._running[trial_id] = plan.decisions
 
 
 def _is_active(point: Point, values: Sequence[int | float | None]) -> bool:

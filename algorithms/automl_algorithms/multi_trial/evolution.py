@@ -20,7 +20,7 @@ from collections.abc import Sequence
 from operator import itemgetter
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
-from automl_algorithms.contract import Algorithm, Observation, algorithm
+from automl_algorithms.contract import Algorithm, Observation, Plan, algorithm
 from automl_spaces.errors import UserError, did_you_mean
 
 if TYPE_CHECKING:
@@ -122,6 +122,6 @@ class Evolution(Algorithm):
         if observation.rewards:
             self._alive.append((observation.rewards[0], observation.decisions))
 
-    def restore(self, trial_id: int, decisions: Decisions) -> None:
+    def restore(self, trial_id: int, plan: Plan) -> None:
         """Count a proposal of others as being evaluated."""
         self._in_flight.add(trial_id)

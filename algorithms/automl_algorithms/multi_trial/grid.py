@@ -11,7 +11,7 @@ import random
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from automl_algorithms.contract import Algorithm, Capabilities, Exhausted, algorithm
+from automl_algorithms.contract import Algorithm, Capabilities, Exhausted, Plan, algorithm
 from automl_spaces.errors import UserError
 
 if TYPE_CHECKING:
@@ -50,6 +50,6 @@ class Grid(Algorithm):
             self._made_by_others.remove(decisions)  # the walk never comes back to it
         raise Exhausted
 
-    def restore(self, trial_id: int, decisions: Decisions) -> None:
+    def restore(self, trial_id: int, plan: Plan) -> None:
         """Leave out a combination that has been proposed already."""
-        self._made_by_others.add(decisions)
+        self._made_by_others.add(plan.decisions)

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from automl_algorithms.contract import Algorithm, Observation
+from automl_algorithms.contract import Algorithm, Observation, Plan
 from automl_algorithms.multi_trial.bayesian import PATIENCE, Bayesian
 from automl_algorithms.multi_trial.random import Random
 from automl_algorithms.proposer import Proposer, attempt_rng
@@ -91,8 +91,8 @@ def test_the_study_holds_what_was_really_evaluated() -> None:
     space = space_of("mixed")
     bayesian = _bayesian(space)
     evaluated = space.sample(random.Random(5))
-    bayesian.restore(0, evaluated)
-    bayesian.feedback(Observation(0, evaluated, "completed", (1.0,)))
+    bayesian.restore(0, Plan(evaluated))
+    bayesian.feedback(Observation(0, Plan(evaluated), "completed", (1.0,)))
     (told,) = bayesian._study.get_trials()
     assert set(told.params) == set(evaluated.as_dict())
     axes = {a.name: a for a in bayesian._axes}
@@ -106,7 +106,7 @@ def test_running_trials_are_seen_while_proposing_and_only_then() -> None:
     bayesian = _bayesian(BOWL, startup=2)
     for trial_id in range(3):
         decisions = bayesian.propose(trial_id, attempt_rng(0, trial_id, 0))
-        bayesian.feedback(Observation(trial_id, decisions, "completed", (float(trial_id),)))
+        bayesian.feedback(Observation(trial_id, Plan(decisions), "completed", (float(trial_id),)))
     study = bayesian._study
     for trial_id in range(3, 6):
         bayesian.propose(trial_id, attempt_rng(0, trial_id, 0))
@@ -124,7 +124,7 @@ def test_workers_are_not_sent_to_the_same_place() -> None:
     for trial_id in range(20):
         decisions = bayesian.propose(trial_id, attempt_rng(0, trial_id, 0))
         reward = (reward_of(decisions),)
-        bayesian.feedback(Observation(trial_id, decisions, "completed", reward))
+        bayesian.feedback(Observation(trial_id, Plan(decisions), "completed", reward))
     together = [bayesian.propose(i, attempt_rng(0, i, 0)) for i in range(20, 24)]
     assert len(set(together)) >= 3
 
@@ -188,7 +188,7 @@ def test_a_model_does_not_insist_on_what_constraints_forbid() -> None:
     for trial_id in range(12):
         proposal = proposer.next(trial_id)
         rejected.append(proposal.rejected)
-        proposer.feedback(Observation(trial_id, proposal.decisions, "completed", (1.0,)))
+        proposer.feedback(Observation(trial_id, Plan(proposal.decisions), "completed", (1.0,)))
     assert max(rejected) < PATIENCE + 10
 
 
@@ -202,7 +202,7 @@ def test_constraints_and_rejections_leave_no_trace() -> None:
     for trial_id in range(8):
         proposal = proposer.next(trial_id)
         assert bayesian._running == {trial_id: proposal.decisions}
-        proposer.feedback(Observation(trial_id, proposal.decisions, "completed", (1.0,)))
+        proposer.feedback(Observation(trial_id, Plan(proposal.decisions), "completed", (1.0,)))
     assert bayesian._running == {}
     told = [t for t in bayesian._study.get_trials() if t.state.name == "COMPLETE"]
     assert len(told) == 8
@@ -229,7 +229,7 @@ def test_a_space_in_which_nothing_is_to_choose() -> None:
         for trial_id in range(4):
             decisions = bayesian.propose(trial_id, attempt_rng(0, trial_id, 0))
             assert decisions.as_dict() == {"a": 1, "b": 2}
-            bayesian.feedback(Observation(trial_id, decisions, "completed", (1.0,)))
+            bayesian.feedback(Observation(trial_id, Plan(decisions), "completed", (1.0,)))
 
 
 @pytest.mark.parametrize(

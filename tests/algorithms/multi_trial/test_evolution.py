@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from automl_algorithms.contract import Observation
+from automl_algorithms.contract import Observation, Plan
 from automl_algorithms.multi_trial.evolution import Evolution
 from automl_algorithms.multi_trial.random import Random
 from automl_algorithms.proposer import attempt_rng
@@ -30,8 +30,8 @@ def _evolution(**options: Any) -> Evolution:
 
 def _born(evolution: Evolution, trial_id: int, reward: float) -> Decisions:
     decisions = CELLS.sample(random.Random(trial_id))
-    evolution.restore(trial_id, decisions)
-    evolution.feedback(Observation(trial_id, decisions, "completed", (reward,)))
+    evolution.restore(trial_id, Plan(decisions))
+    evolution.feedback(Observation(trial_id, Plan(decisions), "completed", (reward,)))
     return decisions
 
 
@@ -53,8 +53,8 @@ def test_a_failed_trial_enters_neither_population_nor_tournament() -> None:
     for i in range(3):
         _born(evolution, i, float(i))
     before = list(evolution._alive)
-    evolution.restore(3, before[0][1])
-    evolution.feedback(Observation(3, before[0][1], "failed"))
+    evolution.restore(3, Plan(before[0][1]))
+    evolution.feedback(Observation(3, Plan(before[0][1]), "failed"))
     assert list(evolution._alive) == before
 
 
@@ -91,7 +91,7 @@ def test_the_first_generation_is_random_and_complete_even_with_failures() -> Non
         drawn = evolution.propose(trial_id, attempt_rng(0, trial_id, 0))
         assert drawn == CELLS.sample(attempt_rng(0, trial_id, 0))
         rewards = (1.0,) if state == "completed" else ()
-        evolution.feedback(Observation(trial_id, drawn, state, rewards))  # type: ignore[arg-type]
+        evolution.feedback(Observation(trial_id, Plan(drawn), state, rewards))  # type: ignore[arg-type]
     child = evolution.propose(7, attempt_rng(0, 7, 0))
     assert child != CELLS.sample(attempt_rng(0, 7, 0))
 
@@ -101,7 +101,7 @@ def test_children_are_made_from_whatever_is_known() -> None:
     evolution = _evolution(population=4, tournament=2)
     drawn = [evolution.propose(i, attempt_rng(0, i, 0)) for i in range(8)]
     assert len(set(drawn)) == 8
-    evolution.feedback(Observation(5, drawn[5], "completed", (1.0,)))
+    evolution.feedback(Observation(5, Plan(drawn[5]), "completed", (1.0,)))
     assert _distance(evolution.propose(8, attempt_rng(0, 8, 0)), drawn[5]) == 1
 
 
@@ -123,8 +123,8 @@ def test_crossover_mixes_two_parents() -> None:
     parents = []
     for trial_id, op in enumerate(["none", "pool"]):
         decisions = CELLS.decode({f"edges[{i}]": op for i in range(6)})
-        evolution.restore(trial_id, decisions)
-        evolution.feedback(Observation(trial_id, decisions, "completed", (1.0,)))
+        evolution.restore(trial_id, Plan(decisions))
+        evolution.feedback(Observation(trial_id, Plan(decisions), "completed", (1.0,)))
         parents.append(set(decisions.values))
     known = parents[0] | parents[1]
     children = [evolution.propose(i, attempt_rng(0, i, 0)) for i in range(2, 60)]
@@ -181,6 +181,6 @@ def test_time_per_trial_does_not_grow() -> None:
     assert isinstance(evolution, Evolution)
     for trial_id in range(5000):
         decisions = evolution.propose(trial_id, attempt_rng(0, trial_id, 0))
-        evolution.feedback(Observation(trial_id, decisions, "completed", (0.0,)))
+        evolution.feedback(Observation(trial_id, Plan(decisions), "completed", (0.0,)))
     assert len(evolution._alive) == 50
     assert evolution._in_flight == set()

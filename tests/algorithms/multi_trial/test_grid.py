@@ -6,7 +6,7 @@ import random
 
 import pytest
 
-from automl_algorithms.contract import Exhausted
+from automl_algorithms.contract import Exhausted, Plan
 from automl_algorithms.multi_trial.grid import Grid
 from automl_spaces.errors import UserError
 from automl_spaces.space import Space
@@ -50,7 +50,7 @@ def test_restored_records_are_left_out() -> None:
     everything = _rest(_grid(space))
     grid = _grid(space)
     for trial_id in (0, 3):
-        grid.restore(trial_id, space.decode(everything[trial_id]))
+        grid.restore(trial_id, Plan(space.decode(everything[trial_id])))
     assert _rest(grid) == [r for i, r in enumerate(everything) if i not in (0, 3)]
     assert not grid._made_by_others
 
