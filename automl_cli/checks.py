@@ -27,6 +27,10 @@ def checked_algorithm(recipe: Recipe, space: Space) -> Algorithm:
         algorithm: Algorithm = catalogue.create(recipe.algorithm, recipe.options)
         able = algorithm.capabilities
         check_capabilities(recipe.algorithm, able, space, recipe.objectives, mark)
+        if able.fixed_architecture:
+            from automl_cli.architecture import check_fixed
+
+            check_fixed(recipe.algorithm, space)
     return algorithm
 
 

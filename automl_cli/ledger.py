@@ -28,8 +28,9 @@ Row = TypeVar("Row")
 _TRIAL_COLUMNS = ", ".join(f'"{name}"' for name in TrialRow._fields)
 _PROPOSE = """
 INSERT INTO trials
-    (study, id, state, attempt, decisions, costs, rejected, proposed, metrics, reason)
-VALUES (?, ?, 'running', 1, ?, ?, ?, ?, '{}', '')
+    (study, id, state, attempt, decisions, costs, rejected, proposed, budget, parent, metrics,
+     reason)
+VALUES (?, ?, 'running', 1, ?, ?, ?, ?, ?, ?, '{}', '')
 """
 _FINISH = """
 UPDATE trials SET state = ?, metrics = ?, reason = ?, finished = ?, "order" = 1 + (
@@ -163,15 +164,19 @@ class Ledger:
         decisions_json: str,
         costs_json: str = "{}",
         rejected: int = 0,
+        budget: float | None = None,
+        parent: int | None = None,
     ) -> None:
         """Record a proposal: state `running`, attempt 1.
 
         Args:
             costs_json: metrics known before the trial is run, such as MAdds.
             rejected: how many proposals were turned down before this one.
+            budget: fidelity granted; None for all.
+            parent: the trial whose checkpoint it goes on from.
         """
-        now = self._now()
-        self._run(_PROPOSE, (study_id, trial_id, decisions_json, costs_json, rejected, now))
+        about = (study_id, trial_id, decisions_json, costs_json, rejected)
+        self._run(_PROPOSE, (*about, self._now(), budget, parent))
 
     def retry(self, study_id: int, trial_id: int, attempt: int) -> int:
         """Give up an attempt that was lost, and return the number of the next one.
@@ -229,6 +234,15 @@ class Ledger:
         """One trial."""
         found = self._trials("study = ? AND id = ?", (study_id, trial_id))
         return found[0] if found else None
+
+    def lineage(self, study_id: int, trial_id: int) -> list[TrialRow]:
+        """A trial and those that it went on from, the first of them first."""
+        found: list[TrialRow] = []
+        following: int | None = trial_id
+        while following is not None and (row := self.trial(study_id, following)) is not None:
+            found.append(row)
+            following = row.parent
+        return found[::-1]
 
     def changed_since(self, study_id: int, order: int) -> list[TrialRow]:
         """Trials that finished after a place in the finishing order: what a projection follows."""

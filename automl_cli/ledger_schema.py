@@ -13,7 +13,7 @@ from typing import NamedTuple
 from automl_spaces.errors import UserError
 
 APPLICATION_ID = 0x4155544F  # "AUTO"
-VERSION = 1
+VERSION = 2
 
 TABLES = """
 CREATE TABLE studies (
@@ -45,6 +45,8 @@ CREATE TABLE trials (
     "order"   INTEGER,
     metrics   TEXT NOT NULL,
     reason    TEXT NOT NULL,
+    budget    REAL,
+    parent    INTEGER,
     PRIMARY KEY (study, id)
 );
 CREATE UNIQUE INDEX trials_in_order ON trials (study, "order") WHERE "order" IS NOT NULL;
@@ -58,6 +60,12 @@ CREATE TABLE reports (
 );
 CREATE INDEX reports_of_trial ON reports (study, trial);
 """
+
+
+# How a ledger of an older version becomes one of the next.
+UPGRADES = {
+    1: ("ALTER TABLE trials ADD COLUMN budget REAL", "ALTER TABLE trials ADD COLUMN parent INTEGER")
+}
 
 
 class StudyRow(NamedTuple):
@@ -83,6 +91,7 @@ class TrialRow(NamedTuple):
     """One trial: `decisions`, `costs` and `metrics` are JSON, times are seconds since 1970.
 
     `order` is the place in the order of finishing, 1..n within the study; None while it runs.
+    `budget` is the fidelity granted, None for all; `parent` the trial that it goes on from.
     """
 
     id: int
@@ -96,6 +105,8 @@ class TrialRow(NamedTuple):
     order: int | None
     metrics: str
     reason: str
+    budget: float | None = None
+    parent: int | None = None
 
 
 class ReportRow(NamedTuple):
@@ -177,6 +188,19 @@ def _check(connection: sqlite3.Connection, path: Path, *, read_only: bool) -> No
             f"this one reads {VERSION})",
             hint="upgrade: pip install -U automl-cli",
         )
+    if version < VERSION and read_only:
+        connect(path, read_only=False).close()
+    elif version < VERSION:
+        _upgrade(connection)
+
+
+def _upgrade(connection: sqlite3.Connection) -> None:
+    connection.execute("BEGIN IMMEDIATE")  # of two who open it one upgrades, the other waits
+    for version in range(_pragma(connection, "user_version"), VERSION):
+        for statement in UPGRADES[version]:
+            connection.execute(statement)
+        connection.execute(f"PRAGMA user_version = {version + 1}")
+    connection.execute("COMMIT")
 
 
 def _create(connection: sqlite3.Connection) -> None:

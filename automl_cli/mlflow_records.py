@@ -102,7 +102,10 @@ def values(trial: TrialRow, goals: Sequence[Objective]) -> list[float] | None:
 
 
 def best(trials: Iterable[TrialRow], goals: Sequence[Objective], count: int) -> list[TrialRow]:
-    """The best completed trials, best first; with several objectives those of the Pareto front."""
+    """The best completed trials, best first; with several objectives those of the Pareto front.
+
+    A larger budget comes before any smaller one.
+    """
     rated: list[tuple[tuple[float, ...], TrialRow]] = []
     for trial in trials:
         found = values(trial, goals) if trial.state == "completed" else None
@@ -111,8 +114,13 @@ def best(trials: Iterable[TrialRow], goals: Sequence[Objective], count: int) -> 
             rated.append((rewards, trial))
     if len(goals) > 1:
         rated = [rated[i] for i in non_dominated([rewards for rewards, _ in rated])]
-    top = heapq.nsmallest(count, rated, key=lambda r: (-r[0][0], r[1].order))
+    top = heapq.nsmallest(count, rated, key=lambda r: (-fidelity(r[1]), -r[0][0], r[1].order))
     return [trial for _, trial in top]
+
+
+def fidelity(trial: TrialRow) -> float:
+    """The budget as a number to compare by; full is more than any."""
+    return math.inf if trial.budget is None else trial.budget
 
 
 class Curve:
@@ -120,12 +128,13 @@ class Curve:
 
     `trial/<metric>` is the value of each trial, `best/<metric>` the best of the completed ones
     so far, and `trials` counts. `trials` is the last sample of each trial, and a batch is stored
-    as a whole or not at all: so its latest value says how far a projection has come.
+    as a whole or not at all: so its latest value says how far a projection has come. Of several
+    fidelities, the best is always the best at the highest reached so far.
     """
 
     def __init__(self, goals: Sequence[Objective]) -> None:
         self._goals, self._names = goals, Names(goal.metric for goal in goals)
-        self._best: dict[str, float] = {}
+        self._best: dict[str, tuple[float, float]] = {}  # fidelity, reward
 
     def take(self, trial: TrialRow) -> list[Sample]:
         """The samples of the next trial in the finishing order."""
@@ -140,10 +149,10 @@ class Curve:
                 continue
             samples.append(Sample(f"trial/{name}", value, when, step))
             if trial.state == "completed":
-                known = self._best.get(name)
-                if known is None or goal.better(value, known):
-                    self._best[name] = value
-                samples.append(Sample(f"best/{name}", self._best[name], when, step))
+                told = (fidelity(trial), goal.reward(value))
+                self._best[name] = max(told, self._best.get(name, told))
+                best_value = goal.value(self._best[name][1])
+                samples.append(Sample(f"best/{name}", best_value, when, step))
         samples.append(Sample("trials", float(step), when, step))
         return samples
 
@@ -184,6 +193,10 @@ def trial_tags(study: StudyRow, trial: TrialRow, parent: str) -> dict[str, str]:
         "trial": str(trial.id),
         **state_tags(trial),
     }
+    if trial.budget is not None:
+        tags["budget"] = f"{trial.budget:g}"
+    if trial.parent is not None:
+        tags["goes_on_from"] = str(trial.parent)
     return {**tags, **_study_tags(study)}
 
 

@@ -45,13 +45,16 @@ def announce(recipe: Recipe, space: Space, study: StudyRow, *, quiet: bool) -> N
 def best_rows(ledger: Ledger, study: StudyRow, objectives: list[Objective]) -> list[Finished]:
     """Completed trials, the best first; with several objectives, the Pareto front first.
 
-    Within these the first objective decides.
+    Within these the first objective decides; a larger budget comes before any smaller one.
     """
     first = objectives[0]
     rows = [Finished.of(row) for row in ledger.trials(study.id, state="completed")]
     rows = [r for r in rows if all(o.metric in r.metrics for o in objectives)]
     front = {rows[i].id for i in pareto_front(rows, objectives)} if len(objectives) > 1 else set()
-    return sorted(rows, key=lambda r: (r.id not in front, -first.reward(r.metrics[first.metric])))
+    return sorted(
+        rows,
+        key=lambda r: (r.id not in front, -r.fidelity, -first.reward(r.metrics[first.metric])),
+    )
 
 
 def pareto_front(trials: list[Finished], objectives: list[Objective]) -> list[int]:
@@ -77,6 +80,9 @@ def trial_table(trials: list[Finished], objectives: list[Objective], title: str)
     goals = [o.metric for o in objectives]
     others = [m for t in trials[:1] for m in t.metrics if m not in goals][:6]
     table.add_column("trial", justify="right")
+    granted = any(t.budget is not None for t in trials)
+    if granted:
+        table.add_column("budget", justify="right")
     for name in goals + others:
         style = "green" if name in goals else ""
         table.add_column(name, justify="right", style=style, no_wrap=True)
@@ -85,8 +91,22 @@ def trial_table(trials: list[Finished], objectives: list[Objective], title: str)
     for t in trials:
         cells = [_cell(m, t.metrics) for m in goals + others]
         extra = [decisions_text(t.decisions, 200)] if decided else []
-        table.add_row(str(t.id), *cells, *extra)
+        budget = ["all" if t.budget is None else f"{t.budget:g}"] if granted else []
+        table.add_row(str(t.id), *budget, *cells, *extra)
     return table
+
+
+def schedule(lineage: list[Finished], objectives: list[Objective]) -> list[str]:
+    """How a training came about that went through several trials: a line for each of them."""
+    wide = len(str(max(t.id for t in lineage)))
+    lines = []
+    for t in lineage:
+        to = "the end" if t.budget is None else f"{t.budget:g}"
+        values = ", ".join(
+            f"{o.metric} {number(t.metrics[o.metric])}" for o in objectives if o.metric in t.metrics
+        )
+        lines.append(f"trial {t.id:>{wide}} to {to}: {values}  {decisions_text(t.decisions, 100)}")
+    return lines
 
 
 def _cell(name: str, metrics: dict[str, float]) -> str:
@@ -118,6 +138,8 @@ def closing(
         "exhausted": "nothing is left to propose",
         "seconds": "the time is used up",
         "failures": "too many trials failed",
+        "epochs": "the epochs are used up",
+        "simulated_seconds": "the simulated seconds are used up",
         "trials": "",
         "": "",
     }

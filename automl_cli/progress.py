@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import time
 from collections import deque
 from collections.abc import Sequence
@@ -22,11 +23,19 @@ class Finished(NamedTuple):
     decisions: str
     metrics: dict[str, float]
     reason: str
+    budget: float | None = None
+    parent: int | None = None
 
     @classmethod
     def of(cls, row: TrialRow) -> Finished:
         """What the ledger holds of a trial that is over."""
-        return cls(row.id, row.state, row.decisions, json.loads(row.metrics), row.reason)
+        metrics = json.loads(row.metrics)
+        return cls(row.id, row.state, row.decisions, metrics, row.reason, row.budget, row.parent)
+
+    @property
+    def fidelity(self) -> float:
+        """The budget as a number to compare by; full is more than any."""
+        return math.inf if self.budget is None else self.budget
 
 
 class Progress:
@@ -36,9 +45,13 @@ class Progress:
         best: the best completed trial by the first objective.
         running: when each trial in flight was dispatched, in seconds of `time.monotonic`.
         resumed: of the finished trials, those that earlier runs had finished.
+        epochs, simulated_seconds: charged to the search so far.
+        scratch: whether a trial that went on from another one is charged as if it had not.
     """
 
-    def __init__(self, objectives: Sequence[Objective], trials: int | None) -> None:
+    def __init__(
+        self, objectives: Sequence[Objective], trials: int | None, *, scratch: bool = False
+    ) -> None:
         self.objectives, self.trials = objectives, trials
         self.counts = {"completed": 0, "pruned": 0, "failed": 0}
         self.best: Finished | None = None
@@ -46,6 +59,9 @@ class Progress:
         self.rejected = self.retried = self.resumed = 0
         self.started = time.monotonic()
         self.ended: float | None = None
+        self.epochs = self.simulated_seconds = 0.0
+        self.scratch = scratch
+        self._reached: dict[int, tuple[float, float]] = {}  # what others may go on from
         self._recent: deque[float] = deque(maxlen=200)
 
     @property
@@ -57,6 +73,7 @@ class Progress:
         """Count a finished trial; True when it is the best so far."""
         self.counts[trial.state] += 1
         self.running.pop(trial.id, None)
+        self._charge(trial)
         if live:
             self._recent.append(time.monotonic())
         else:
@@ -64,12 +81,34 @@ class Progress:
         first = self.objectives[0]
         if trial.state != "completed" or first.metric not in trial.metrics:
             return False
-        if self.best is not None and not first.better(
-            trial.metrics[first.metric], self.best.metrics[first.metric]
+        best = self.best
+        if (
+            best is not None
+            and trial.fidelity <= best.fidelity
+            and (
+                trial.fidelity < best.fidelity
+                or not first.better(trial.metrics[first.metric], best.metrics[first.metric])
+            )
         ):
             return False
         self.best = trial
         return True
+
+    def _charge(self, trial: Finished) -> None:
+        """Add what a trial cost; what its parent had paid is paid already."""
+        seconds = trial.metrics.get("simulated_seconds", 0.0)
+        self.epochs += self.cost(trial.budget, trial.parent)
+        self.simulated_seconds += max(seconds - self._paid(trial.parent)[1], 0.0)
+        if trial.budget is not None:
+            self._reached[trial.id] = trial.budget, seconds
+
+    def cost(self, budget: float | None, parent: int | None) -> float:
+        """Epochs that a trial is charged."""
+        return max((budget or 0.0) - self._paid(parent)[0], 0.0)
+
+    def _paid(self, parent: int | None) -> tuple[float, float]:
+        nothing = (0.0, 0.0)
+        return nothing if parent is None or self.scratch else self._reached.get(parent, nothing)
 
     def seconds_left(self) -> float | None:
         """An estimate from the rate of the last trials; None while nothing is known."""

@@ -13,7 +13,7 @@ from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 from automl_cli import recipe_files as files
 from automl_cli.recipe import Recipe
-from automl_cli.recipe_schema import CHILDREN, KEYS, LOWEST, SECTIONS
+from automl_cli.recipe_schema import CHARGES, CHILDREN, KEYS, LOWEST, SECTIONS
 from automl_spaces import overlays
 from automl_spaces.annotations import read_hint
 from automl_spaces.errors import AutomlError, Mark, Problems, UserError, did_you_mean
@@ -76,10 +76,15 @@ class RecipeReader:
                     self.problems.add(what, self._mark_in(section, key), f"{section}.{key}")
         if abs(recipe.seed) >= 2**63:
             self.problems.add("expected an integer of 64 bits", mark_of(self.nodes["seed"]), "seed")
-        if recipe.tracking["children"] not in CHILDREN:
-            hint = did_you_mean(str(recipe.tracking["children"]), CHILDREN)
-            mark, path = self._mark_in("tracking", "children"), "tracking.children"
-            self.problems.add("expected one of " + ", ".join(CHILDREN), mark, path, hint)
+        for section, key, words in (
+            ("tracking", "children", CHILDREN),
+            ("budget", "charge", CHARGES),
+        ):
+            word = str(getattr(recipe, section)[key])
+            if word not in words:
+                mark, path = self._mark_in(section, key), f"{section}.{key}"
+                hint = did_you_mean(word, words)
+                self.problems.add("expected one of " + ", ".join(words), mark, path, hint)
 
     def _mark_in(self, section: str, key: str) -> Mark | None:
         node = files.child(self.nodes[section], key) if section in self.nodes else None

@@ -30,6 +30,17 @@ SECTIONS: Final[dict[str, dict[str, tuple[str, Any, str]]]] = {
             None,
             "seconds after which no trial starts; each run counts anew",
         ),
+        "epochs": ("float | None", None, "steps of training granted to all trials together"),
+        "simulated_seconds": (
+            "float | None",
+            None,
+            "sum of the metric simulated_seconds after which no trial starts",
+        ),
+        "charge": (
+            "str",
+            "resumed",
+            "cost of a trial that goes on from another: resumed, what it adds; scratch, all",
+        ),
     },
     "run": {
         "executor": ("str", "pool", "where trials run: inline, pool, ..."),
@@ -50,6 +61,8 @@ SECTIONS: Final[dict[str, dict[str, tuple[str, Any, str]]]] = {
 LOWEST: Final[dict[str, float]] = {
     "trials": 1,
     "seconds": 1e-3,
+    "epochs": 1e-9,
+    "simulated_seconds": 1e-9,
     "workers": 1,
     "timeout": 1e-3,
     "memory": 1e-3,
@@ -57,4 +70,5 @@ LOWEST: Final[dict[str, float]] = {
     "retries": 0,
     "max_failed": 1,
 }
+CHARGES: Final = ("resumed", "scratch")
 CHILDREN: Final = ("auto", "all", "best", "none")

@@ -14,38 +14,29 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
-from automl_algorithms.contract import Exhausted, Observation
+from automl_algorithms.contract import Exhausted, Observation, Plan, Waiting
 from automl_algorithms.proposer import Proposer
 from automl_cli.executors import Executor
 from automl_cli.ledger import Ledger
 from automl_cli.ledger_schema import StudyRow, TrialRow
+from automl_cli.limits import Limits, Reason
 from automl_cli.progress import Finished, Progress
 from automl_cli.studies import recorded
+from automl_cli.trial_run import NO_FIDELITY
 from automl_cli.trials import Report, TrialRequest, TrialResult
-from automl_spaces.decisions import Decisions
-from automl_spaces.errors import AutomlError
+from automl_spaces.errors import AutomlError, UserError
 from automl_spaces.space import Space
 
-HOPELESS = 10  # failed trials without a single completed one, after which a search gives up
 _DUMPS = json.JSONEncoder(separators=(",", ":")).encode
 
 Listener = Callable[[Finished, bool], None]
 """Hears of each finished trial, and whether it is the best so far."""
 
 
-class Limits(NamedTuple):
-    """When a search ends: trials in all, seconds of this run, attempts and failures allowed."""
-
-    trials: int | None = None
-    seconds: float | None = None
-    retries: int = 2
-    max_failed: int | None = None
-
-
 class _Flight(NamedTuple):
-    decisions: Decisions
+    plan: Plan
     program: Any
     attempt: int
     costs: dict[str, float]
@@ -79,9 +70,10 @@ class Runner:
         self.proposer, self.executor, self.progress = proposer, executor, progress
         self.limits, self.folder, self.costs = limits, folder, costs
         self.listener = listener
-        self.stopped_by: Literal["", "trials", "seconds", "exhausted", "failures"] = ""
+        self.stopped_by: Reason = ""
         self._flights: dict[int, _Flight] = {}
         self._again: deque[int] = deque()  # trials whose next attempt is due
+        self._roots: dict[int, int] = {}  # where the training began that a trial goes on with
         self._next_id = 0
 
     def run(self) -> None:
@@ -111,23 +103,25 @@ class Runner:
             events.append((row.proposed, row, False))
             if row.finished is not None:
                 events.append((row.finished, row, True))
-        decoded: dict[int, Decisions] = {}
+        plans: dict[int, Plan] = {}
         for _, row, over in sorted(events, key=lambda e: e[0]):
             if over:
                 finished = Finished.of(row)
-                self._feedback(row.id, decoded[row.id], row.state, finished.metrics)
+                self._feedback(row.id, plans[row.id], row.state, finished.metrics)
                 self.progress.take(finished, live=False)
             else:
-                decoded[row.id] = recorded(row, self.space, self.study.name)
+                decisions = recorded(row, self.space, self.study.name)
+                plans[row.id] = Plan(decisions, row.budget, row.parent)
+                self._root(row.id, row.parent)
                 with self._blaming_algorithm("take a recorded trial"):
-                    self.proposer.restore(row.id, decoded[row.id])
+                    self.proposer.restore(row.id, plans[row.id])
         for row in rows:
             self._next_id = max(self._next_id, row.id + 1)
             if row.finished is None:  # it was in flight when the driver went away
                 attempt = self.ledger.retry(self.study.id, row.id, row.attempt)
-                program = self.space.materialise(decoded[row.id])
+                program = self.space.materialise(plans[row.id].decisions)
                 costs = json.loads(row.costs)
-                self._flights[row.id] = _Flight(decoded[row.id], program, attempt, costs)
+                self._flights[row.id] = _Flight(plans[row.id], program, attempt, costs)
                 self._again.append(row.id)
 
     # Dispatch -----------------------------------------------------------------------------------
@@ -144,51 +138,56 @@ class Runner:
             except Exhausted:
                 self.stopped_by = "exhausted"
                 return
+            except Waiting:
+                if self._flights:
+                    return
+                raise AutomlError(f"{self.study.algorithm} waits although no trial runs") from None
+            plan = proposal.plan
+            self.limits.check_plan(plan, self.progress)
             costs = self.costs(proposal.program)
-            record = proposal.decisions.to_json()
             self.ledger.propose(
-                self.study.id, trial_id, record, _DUMPS(costs) if costs else "{}", proposal.rejected
+                self.study.id,
+                trial_id,
+                plan.decisions.to_json(),
+                _DUMPS(costs) if costs else "{}",
+                proposal.rejected,
+                plan.budget,
+                plan.parent,
             )
             self._next_id += 1
+            self._root(trial_id, plan.parent)
             self.progress.rejected += proposal.rejected
-            self._flights[trial_id] = _Flight(proposal.decisions, proposal.program, 1, costs)
+            self._flights[trial_id] = _Flight(plan, proposal.program, 1, costs)
             self._submit(trial_id)
+
+    def _root(self, trial_id: int, parent: int | None) -> None:
+        """Note which training a trial goes on with: it keeps that one's seed."""
+        if parent is not None:
+            self._roots[trial_id] = self._roots.get(parent, parent)
 
     def _active(self) -> int:
         return len(self._flights) - len(self._again)
 
     def _may_start(self) -> bool:
-        limits, progress = self.limits, self.progress
-        if limits.trials is not None and progress.finished + len(self._flights) >= limits.trials:
-            self.stopped_by = "trials"
-        elif limits.seconds is not None and self._left() <= 0:
-            self.stopped_by = "seconds"
-        elif self._too_many_failures():
-            self.stopped_by = "failures"
+        progress = self.progress
+        epochs = sum(progress.cost(f.plan.budget, f.plan.parent) for f in self._flights.values())
+        self.stopped_by = self.limits.reached(progress, len(self._flights), epochs)
         return not self.stopped_by
-
-    def _too_many_failures(self) -> bool:
-        failed = self.progress.counts["failed"]
-        if self.limits.max_failed is not None:
-            return failed >= self.limits.max_failed
-        return failed >= HOPELESS and not self.progress.counts["completed"]
-
-    def _left(self) -> float:
-        assert self.limits.seconds is not None
-        return self.progress.started + self.limits.seconds - time.monotonic()
 
     def _submit(self, trial_id: int) -> None:
         flight = self._flights[trial_id]
+        plan, parent = flight.plan, flight.plan.parent
         self.progress.running[trial_id] = time.monotonic()
         self.executor.submit(
             TrialRequest(
                 trial_id,
                 flight.attempt,
                 flight.program,
-                flight.decisions.as_dict(),
-                trial_seed(self.study.seed, trial_id),
-                None,
+                plan.decisions.as_dict(),
+                trial_seed(self.study.seed, self._roots.get(trial_id, trial_id)),
+                plan.budget,
                 self.folder / str(trial_id),
+                None if parent is None else self.folder / str(parent),
             )
         )
 
@@ -217,6 +216,12 @@ class Runner:
                 return
             times = f"{lost} times" if lost > 1 else "once"
             result = result._replace(state="failed", reason=f"{result.reason} ({times})")
+        if result.reason == NO_FIDELITY:
+            raise UserError(
+                f"{self.study.algorithm} trains to several budgets, but {NO_FIDELITY}",
+                path="algorithm",
+                hint="report in the training loop: trial.report(step=epoch, accuracy=...)",
+            )
         metrics = {"seconds": result.seconds, **flight.costs, **result.metrics}
         if not self.ledger.finish(
             self.study.id,
@@ -228,31 +233,37 @@ class Runner:
         ):
             return
         del self._flights[result.trial_id]
-        self._feedback(result.trial_id, flight.decisions, result.state, metrics)
+        plan = flight.plan
+        self._feedback(result.trial_id, plan, result.state, metrics)
         finished = Finished(
-            result.trial_id, result.state, flight.decisions.to_json(), metrics, result.reason
+            result.trial_id,
+            result.state,
+            plan.decisions.to_json(),
+            metrics,
+            result.reason,
+            plan.budget,
+            plan.parent,
         )
         best = self.progress.take(finished)
+        self.limits.check_result(finished, self.progress)
         if self.listener is not None:
             self.listener(finished, best)
 
-    def _feedback(
-        self, trial_id: int, decisions: Decisions, state: str, metrics: dict[str, float]
-    ) -> None:
+    def _feedback(self, trial_id: int, plan: Plan, state: str, metrics: dict[str, float]) -> None:
         objectives = self.progress.objectives
         rewards: tuple[float, ...] = ()
         if state != "failed" and all(o.metric in metrics for o in objectives):
             rewards = tuple(o.reward(metrics[o.metric]) for o in objectives)
         known: Any = state
         with self._blaming_algorithm("take the result of a trial"):
-            self.proposer.feedback(Observation(trial_id, decisions, known, rewards))
+            self.proposer.feedback(Observation(trial_id, plan, known, rewards))
 
     @contextmanager
     def _blaming_algorithm(self, what: str) -> Iterator[None]:
         """When the algorithm itself fails, say so in a line and keep the traceback in a file."""
         try:
             yield
-        except (AutomlError, Exhausted):
+        except (AutomlError, Exhausted, Waiting):
             raise
         except Exception as error:
             self.folder.mkdir(parents=True, exist_ok=True)

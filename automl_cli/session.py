@@ -13,12 +13,13 @@ from automl_cli.display import Display, say
 from automl_cli.errors import INTERRUPTED
 from automl_cli.ledger import Ledger
 from automl_cli.ledger_schema import StudyRow
+from automl_cli.limits import Limits
 from automl_cli.mlflow_process import Projection
 from automl_cli.output import announce, closing, summary
 from automl_cli.progress import Progress
 from automl_cli.recipe import Recipe, import_folders, static_program
 from automl_cli.recipe_files import shown
-from automl_cli.runner import Limits, Runner
+from automl_cli.runner import Runner
 from automl_cli.worker import Setting
 from automl_spaces.errors import AutomlError, Mark, UserError
 from automl_spaces.space import Space
@@ -52,13 +53,13 @@ class Session:
         """Search; returns the exit code. Nothing is written before all of the recipe is checked."""
         recipe = self.recipe
         space = Space.compile(recipe.template)
-        trials = self._trials(space)
         with marked(recipe.marks.get("costs") or recipe.marks.get("constraints"), "costs"):
             book = CostBook(recipe.costs, recipe.constraints)
             program = static_program(recipe, space)
             if program is not None:
                 book.of(program)
         proposer = self._proposer(space, book)
+        trials = self._trials(space, proposer)
         with marked(recipe.marks.get("run"), "run"):
             executor = self._executor()
         try:
@@ -94,7 +95,8 @@ class Session:
         resume_line: str,
     ) -> int:
         recipe = self.recipe
-        progress = Progress(recipe.objectives, trials)
+        scratch = recipe.budget["charge"] == "scratch"
+        progress = Progress(recipe.objectives, trials, scratch=scratch)
         announce(recipe, space, study, quiet=self.as_json)
         ledger.set_study_state(study.id, "running")
         projection = self._projection(ledger, study)
@@ -112,6 +114,8 @@ class Session:
                 recipe.budget["seconds"],
                 recipe.run["retries"],
                 recipe.run["max_failed"],
+                recipe.budget["epochs"],
+                recipe.budget["simulated_seconds"],
             ),
             folder=studies.study_folder(study.name),
             costs=book.of,
@@ -138,19 +142,21 @@ class Session:
             closing(ledger, study, recipe, progress, runner.stopped_by, state, note, resume_line)
         return code
 
-    def _trials(self, space: Space) -> int | None:
+    def _trials(self, space: Space, proposer: Proposer) -> int | None:
         """The number of trials: as asked for, at most the size of the space, 1 without a space."""
         trials = self.recipe.budget["trials"]
         if not space.points:
             return 1
-        if trials is None and self.recipe.budget["seconds"] is None:
+        limits = ("trials", "seconds", "epochs", "simulated_seconds")
+        if all(self.recipe.budget[limit] is None for limit in limits):
             raise UserError(
                 "how long shall it search? budget: {trials: 25}",
                 self.recipe.marks.get("budget") or Mark(shown(self.recipe.path)),
                 path="budget",
                 hint="or --trials 25, or --seconds 600",
             )
-        if self.recipe.unique and trials is not None and space.size < trials:
+        finite = self.recipe.unique and not proposer.algorithm.capabilities.multi_fidelity
+        if finite and trials is not None and space.size < trials:
             return int(space.size)
         return trials  # type: ignore[no-any-return]
 

@@ -73,16 +73,20 @@ def recipe_maker(ledger_path: Path, study_name: str) -> Callable[[int], str]:
 
     def make(trial_id: int) -> str:
         with Ledger(ledger_path, read_only=True) as ledger:
-            row = ledger.trial(study.id, trial_id)
-        if row is None:
+            rows = ledger.lineage(study.id, trial_id)
+        if not rows:
             raise UserError(f"{study_name} has no trial {trial_id}")
-        return static_recipe(study, Finished.of(row))[0]
+        return static_recipe(study, Finished.of(rows[-1]), rows[0].id)[0]
 
     return make
 
 
-def static_recipe(study: StudyRow, trial: Finished) -> tuple[str, Any]:
-    """A trial's program, and the recipe that repeats it: no space, no algorithm, its own seed."""
+def static_recipe(study: StudyRow, trial: Finished, root: int | None = None) -> tuple[str, Any]:
+    """A trial's program, and the recipe that repeats it: no space, no algorithm, its own seed.
+
+    Args:
+        root: the trial that its training began with, when it went on from others.
+    """
     space = space_of(study)
     program = space.materialise(space.decode(trial.decisions))
     objectives = [{o.direction: o.metric} for o in objectives_of(study)]
@@ -95,7 +99,8 @@ def static_recipe(study: StudyRow, trial: Finished) -> tuple[str, Any]:
     costs = _recipe_key(study, "costs")
     if costs:
         data["costs"] = costs
-    data["seed"] = trial_seed(study.seed, trial.id)  # the only trial of a static recipe has it
+    # The only trial of a static recipe has the recipe's seed.
+    data["seed"] = trial_seed(study.seed, trial.id if root is None else root)
     defaults = {key: default for key, (_, default, _) in SECTIONS["run"].items()}
     run = _recipe_key(study, "run") or {}
     changed = {key: value for key, value in run.items() if value != defaults.get(key)}

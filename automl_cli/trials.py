@@ -18,7 +18,10 @@ memory. `lost` is not known to be: its worker died or vanished, and the runner m
 
 
 class TrialRequest(NamedTuple):
-    """One attempt at one trial. `folder` need not exist: it is made when it is first used."""
+    """One attempt at one trial. `folder` need not exist: it is made when it is first used.
+
+    `parent` is the folder of the trial whose checkpoint this one goes on from.
+    """
 
     trial_id: int
     attempt: int
@@ -27,6 +30,7 @@ class TrialRequest(NamedTuple):
     seed: int
     budget: float | None
     folder: Path
+    parent: Path | None = None
 
 
 class TrialResult(NamedTuple):

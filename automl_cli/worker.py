@@ -1,8 +1,7 @@
-"""What happens around one trial, and what a worker process does.
+"""What a worker process does.
 
-`run_trial` runs a program and turns whatever happens into a `TrialResult`; every executor uses
-it. The rest is for worker processes: they are sent names and data as JSON text, and answer with
-JSON text, so that nothing can fail to be pickled and nothing is ever unpickled from a trial.
+It is sent names and data as JSON text, and answers with JSON text, so that nothing can fail to
+be pickled and nothing is ever unpickled from a trial.
 """
 
 from __future__ import annotations
@@ -12,7 +11,6 @@ import faulthandler
 import importlib
 import json
 import os
-import random
 import resource
 import select
 import signal
@@ -20,22 +18,19 @@ import socket
 import sys
 import threading
 import time
-import traceback
-from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from automl_cli.module_folders import open_folders
 from automl_cli.shipped import register_shipped
-from automl_cli.trials import BadResult, State, TrialRequest, TrialResult, normalise
-from automl_spaces.trial import Pruned, Sink, Trial, run_program
+from automl_cli.trial_run import Limits, describe, run_trial
+from automl_cli.trials import TrialRequest, TrialResult
 
 GIGABYTE = 10**9
 MAX_REPORT = 64 * 1024  # bytes; the kernel passes on a message of this size in one piece
 SAFE_PATH = "PYTHONSAFEPATH"
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
-_FRAMES, _REASON = 3, 2000  # of a traceback: innermost frames kept, characters kept
 
 
 class Setting(NamedTuple):
@@ -50,107 +45,6 @@ class Setting(NamedTuple):
     metrics: tuple[str, ...]
     imports: tuple[str, ...] = ()
     sys_path: tuple[str, ...] = ()
-
-
-class Limits(NamedTuple):
-    """What a worker process may use: GB (10^9 bytes) of memory, None for no limit; threads."""
-
-    memory: float | None = None
-    threads: int = 1
-
-
-class TrialTimeout(TimeoutError):  # noqa: N818 - a kind of TimeoutError
-    """Raised inside of a trial that runs in the driver and took too long."""
-
-
-NO_LIMITS = Limits()
-NO_GUARD = contextlib.nullcontext()
-
-
-def run_trial(
-    request: TrialRequest,
-    metrics: Sequence[str],
-    sink: Sink,
-    *,
-    limits: Limits = NO_LIMITS,
-    guard: AbstractContextManager[None] = NO_GUARD,
-) -> TrialResult:
-    """Run one attempt. Whatever the program raises becomes the result's state and reason.
-
-    Args:
-        metrics: names of the metrics that the program must return.
-        sink: hears of its reports.
-        guard: entered around the program; may raise `TrialTimeout` into it.
-
-    Raises:
-        KeyboardInterrupt: passes through.
-    """
-    reported: dict[str, float] = {}
-
-    def report(step: int, values: dict[str, float]) -> None:
-        reported.update(values)
-        sink(step, values)
-
-    trial = Trial(
-        request.trial_id,
-        seed=request.seed,
-        budget=request.budget,
-        folder=request.folder,
-        params=request.decisions,
-        sink=report,
-    )
-    seed_everything(request.seed)
-    state: State = "completed"
-    values, reason = reported, ""
-    start = time.perf_counter()
-    try:
-        with guard:
-            returned = run_program(request.program, trial)
-        values = normalise(returned, metrics)
-    except Pruned as pruned:
-        state, reason = "pruned", str(pruned)
-    except (BadResult, TrialTimeout) as error:
-        state, values, reason = "failed", {}, str(error)
-    except (Exception, SystemExit) as error:  # noqa: BLE001 - the program may raise anything
-        state, values, reason = "failed", {}, describe(error, limits)
-    seconds = time.perf_counter() - start
-    return TrialResult(request.trial_id, request.attempt, state, values, reason, seconds)
-
-
-def seed_everything(seed: int) -> None:
-    """Seed `random`, and NumPy and torch where they are loaded.
-
-    A program that itself imports torch for the first time while it runs seeds it itself, from
-    `trial.seed`; preloading torch in the pool makes that unnecessary.
-    """
-    random.seed(seed)
-    numpy = sys.modules.get("numpy")
-    if numpy is not None:
-        numpy.random.seed(seed % 2**32)
-    torch = sys.modules.get("torch")
-    if torch is not None:
-        if torch.accelerator.is_available():
-            torch.manual_seed(seed)
-        else:  # 80 times quicker: it asks no devices
-            torch.default_generator.manual_seed(seed)
-
-
-def describe(error: BaseException, limits: Limits = NO_LIMITS) -> str:
-    """One line that says what was raised, then the innermost frames of the program."""
-    if _out_of_memory(error):
-        return f"out of memory{f' (limit {limits.memory:.1f} GB)' if limits.memory else ''}"
-    text = str(error).strip() or repr(error)
-    frames = traceback.extract_tb(error.__traceback__)[-_FRAMES:]
-    trace = [f"  {f.filename}:{f.lineno} in {f.name}: {f.line}" for f in frames]
-    return "\n".join([f"{type(error).__name__}: {text}", *trace])[:_REASON]
-
-
-def _out_of_memory(error: BaseException) -> bool:
-    # torch's CPU allocator raises a plain RuntimeError.
-    return isinstance(error, MemoryError) or "DefaultCPUAllocator" in str(error)
-
-
-# Below: inside of a worker process.
 
 
 class _Worker:
@@ -206,8 +100,17 @@ def start_worker(
 
 def run_text(text: str) -> str:
     """Run the attempt that `request_text` describes; returns the result as JSON text."""
-    trial_id, attempt, program, decisions, seed, budget, folder = json.loads(text)
-    request = TrialRequest(trial_id, attempt, program, decisions, seed, budget, Path(folder))
+    trial_id, attempt, program, decisions, seed, budget, folder, parent = json.loads(text)
+    request = TrialRequest(
+        trial_id,
+        attempt,
+        program,
+        decisions,
+        seed,
+        budget,
+        Path(folder),
+        None if parent is None else Path(parent),
+    )
     _send("start", trial_id, attempt, os.getpid(), time.monotonic())
 
     def sink(step: int, metrics: dict[str, float]) -> None:
@@ -229,8 +132,7 @@ def run_text(text: str) -> str:
 
 def request_text(request: TrialRequest) -> str:
     """A request as JSON text: names and data."""
-    program = request.program.to_json()
-    return json.dumps((*request._replace(program=program)[:-1], str(request.folder)))  # type: ignore[arg-type]
+    return json.dumps(request._replace(program=request.program.to_json()), default=str)  # type: ignore[arg-type]
 
 
 def _load(program: str) -> Any:

@@ -30,7 +30,8 @@ def best_command(
 ) -> int:
     """Show the best program of STUDY: a study's or recipe's name, the latest study otherwise."""
     from automl_cli.ledger import Ledger
-    from automl_cli.output import best_rows, table_title, trial_table, write
+    from automl_cli.output import best_rows, schedule, table_title, trial_table, write
+    from automl_cli.progress import Finished
     from automl_cli.studies import find_study, ledger_path
     from automl_cli.study_results import objectives_of, static_recipe
     from automl_spaces.errors import UserError
@@ -47,14 +48,24 @@ def best_command(
             if not found:
                 raise UserError(f"trial {trial_id} of {row.name} has not completed")
             chosen = found[0]
-        recipe_text, program = static_recipe(row, chosen)
+        lineage = [Finished.of(t) for t in ledger.lineage(row.id, chosen.id)]
+        recipe_text, program = static_recipe(row, chosen, lineage[0].id)
     if as_json and not train:
-        click.echo(json.dumps(_data(row.name, chosen, program)))
+        data = _data(row.name, chosen, program)
+        if len(lineage) > 1:
+            data["lineage"] = [
+                {"trial": t.id, "budget": t.budget, "decisions": json.loads(t.decisions)}
+                for t in lineage
+            ]
+        click.echo(json.dumps(data))
     elif output is None and not train:
         from rich.console import Console
 
         title = table_title(row.name, ranked, objectives)
         Console().print(trial_table(ranked[:top], objectives, title))
+        if len(lineage) > 1:
+            click.echo(click.style(f"\nhow trial {chosen.id} was trained", bold=True))
+            click.echo("\n".join(schedule(lineage, objectives)))
         click.echo(click.style(f"\ntrial {chosen.id} as a recipe", bold=True))
         click.echo(recipe_text, nl=False)
     if output is not None:

@@ -9,8 +9,9 @@ from collections import deque
 from collections.abc import Iterator
 
 from automl_cli.executors import Executor
+from automl_cli.trial_run import NO_GUARD, TrialTimeout, run_trial
 from automl_cli.trials import Report, TrialRequest, TrialResult
-from automl_cli.worker import NO_GUARD, Setting, TrialTimeout, run_trial
+from automl_cli.worker import Setting
 from automl_spaces.errors import UserError
 
 

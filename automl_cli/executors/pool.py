@@ -23,13 +23,12 @@ from pebble import CONSTS, ProcessExpired, ProcessPool
 
 from automl_cli.executors import Executor
 from automl_cli.executors._roster import Key, Roster
+from automl_cli.trial_run import Limits, describe
 from automl_cli.trials import Report, State, TrialRequest, TrialResult
 from automl_cli.worker import (
     SAFE_PATH,
     THREAD_VARIABLES,
-    Limits,
     Setting,
-    describe,
     request_text,
     run_text,
     start_worker,

@@ -9,8 +9,9 @@ from automl_algorithms import catalogue
 from automl_algorithms.proposer import Proposer
 from automl_cli import executors
 from automl_cli.ledger import Ledger
+from automl_cli.limits import Limits
 from automl_cli.progress import Progress
-from automl_cli.runner import Limits, Runner
+from automl_cli.runner import Runner
 from automl_cli.worker import Setting
 from automl_spaces import Objective, Space, floatv, symbolize
 from sides.loop_ours import folder

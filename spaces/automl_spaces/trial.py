@@ -43,15 +43,21 @@ class Trial:
     Args:
         id: number of the trial in its study, from 0; the first is the static program if it can.
         seed: seed for every random decision of the program.
-        budget: fidelity granted, in the unit the recipe names (epochs, or a fraction of the
-            whole); None means full.
+        budget: fidelity granted, in the program's own steps (epochs, mostly), counted from the
+            start of the training; None means full.
         folder: where the trial may leave files; made when it is first used. None means a
             temporary folder that goes away with this object.
         params: the decisions by readable name.
         sink: who hears of reports; None means nobody.
+
+    Attributes:
+        asked: whether the program has looked at its budget.
+        reports: how many reports were made.
+        spent: whether a report was stopped because the budget is used up.
     """
 
-    __slots__ = ("__weakref__", "_folder", "_sink", "budget", "id", "params", "seed")
+    __slots__ = ("__weakref__", "_budget", "_folder", "_sink", "asked", "id", "params", "reports",
+                 "seed", "spent")  # fmt: skip
 
     def __init__(
         self,
@@ -63,8 +69,16 @@ class Trial:
         params: Mapping[str, Any] = _NOTHING,
         sink: Sink | None = None,
     ) -> None:
-        self.id, self.seed, self.budget, self.params = id, seed, budget, params
-        self._folder, self._sink = folder, sink
+        self.id, self.seed, self.params = id, seed, params
+        self._budget, self._folder, self._sink = budget, folder, sink
+        self.asked = self.spent = False
+        self.reports = 0
+
+    @property
+    def budget(self) -> float | None:
+        """The fidelity granted. A program that asks for it is trusted to return in time."""
+        self.asked = True
+        return self._budget
 
     @property
     def checkpoint(self) -> Path:
@@ -81,17 +95,27 @@ class Trial:
 
         NaN and infinities are passed on: a curve that diverges is worth seeing.
 
+        A program that never asked for its budget is stopped by the report that reaches it, one
+        that did only by a report beyond it, which then does not count. It may go on from its
+        checkpoint when it is granted more.
+
         Raises:
             Pruned: when the trial shall end here. Let it pass.
             TypeError: when the step is no integer or a metric is no number.
         """
         step = operator.index(step)
         numbers = {name: number(value, name) for name, value in metrics.items()}
-        if self._sink is not None:
-            self._sink(step, numbers)
+        over = self._budget is not None and step > self._budget
+        if not (over and self.asked):
+            self.reports += 1
+            if self._sink is not None:
+                self._sink(step, numbers)
+        if over or (step == self._budget and not self.asked):
+            self.spent = True
+            raise Pruned(f"its budget of {self._budget:g} is used up")
 
     def __repr__(self) -> str:
-        return f"Trial({self.id}, seed={self.seed}, budget={self.budget})"
+        return f"Trial({self.id}, seed={self.seed}, budget={self._budget})"
 
 
 def number(value: Any, name: str = "the value") -> float:

@@ -331,7 +331,8 @@ def test_what_a_recipe_extends_gives_way(project: Project) -> None:
     assert same["algorithm"] == {"name": "evolution", "population": 8, "tournament": 2}
     assert other["objectives"] == [{"minimize": "loss"}]
     assert other["algorithm"] == {"name": "random"}
-    assert other["budget"] == {"trials": 6, "seconds": 60}
+    assert other["budget"]["trials"] == 6
+    assert other["budget"]["seconds"] == 60
 
 
 def test_set_changes_any_key(project: Project) -> None:

@@ -13,8 +13,9 @@ import numpy as np
 import pytest
 
 from automl_cli import worker
+from automl_cli.trial_run import Limits, describe, run_trial, seed_everything
 from automl_cli.trials import TrialResult
-from automl_cli.worker import Limits, Setting, describe, request_text, run_trial, seed_everything
+from automl_cli.worker import Setting, request_text
 from tests.automl_cli import faults
 from tests.automl_cli.faults import request
 
