@@ -20,6 +20,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
+from automl_cli import ledger_parts
 from automl_cli.ledger_schema import ReportRow, StudyRow, TrialRow, connect, explain
 from automl_spaces.errors import UserError
 
@@ -137,23 +138,37 @@ class Ledger:
             StudyBusy: when another process holds it.
         """
         path = self.path.with_name(f"{self.path.name}.{study_id}.lock")
+        with self.locked(path, "this study"):
+            self._latest = self._read(lambda row: row[0] or 0.0, _LATEST, (study_id,))[0]
+            yield
+
+    @contextlib.contextmanager
+    def locked(self, path: Path, what: str) -> Iterator[None]:
+        """Hold a lock file that names its holder; `StudyBusy` when another process does."""
         with _open_lock(path) as file:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 holder = os.pread(file, 32, 0).decode(errors="replace").strip()
                 raise StudyBusy(
-                    f"process {holder or 'unknown'} is running this study",
+                    f"process {holder or 'unknown'} is running {what}",
                     hint="wait for it, or stop it, or give this run another name with --study",
                 ) from None
             os.ftruncate(file, 0)
             os.pwrite(file, f"{os.getpid()}\n".encode(), 0)
-            self._latest = self._read(lambda row: row[0] or 0.0, _LATEST, (study_id,))[0]
             try:
                 yield
             finally:
                 # Said explicitly, because a child forked meanwhile holds the same open file.
                 fcntl.flock(file, fcntl.LOCK_UN)
+
+    def absorb(self, path: Path) -> None:
+        """Take over every study of another ledger, all of them or (when that fails) none.
+
+        Raises:
+            UserError: when one has the name of a study that is here already.
+        """
+        ledger_parts.absorb(self._db, path)
 
     # Trials
 

@@ -5,24 +5,17 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from automl_algorithms.proposer import Proposer
 from automl_cli import executors, studies
-from automl_cli.checks import checked_algorithm, marked
-from automl_cli.cost_book import CostBook
+from automl_cli.checks import marked
 from automl_cli.display import Display, say
 from automl_cli.errors import INTERRUPTED
 from automl_cli.ledger import Ledger
 from automl_cli.ledger_schema import StudyRow
-from automl_cli.limits import Limits
 from automl_cli.mlflow_process import Projection
 from automl_cli.output import announce, closing, summary
-from automl_cli.progress import Progress
-from automl_cli.recipe import Recipe, import_folders, static_program
-from automl_cli.recipe_files import shown
-from automl_cli.runner import Runner
+from automl_cli.recipe import Recipe, import_folders
+from automl_cli.search import Search
 from automl_cli.worker import Setting
-from automl_spaces.errors import AutomlError, Mark, UserError
-from automl_spaces.space import Space
 
 _SHORT_WAIT, _LONG_WAIT = 1.5, 60.0  # seconds for MLflow at the end, silently and with a line
 
@@ -51,76 +44,36 @@ class Session:
 
     def run(self, resume_line: str) -> int:
         """Search; returns the exit code. Nothing is written before all of the recipe is checked."""
-        recipe = self.recipe
-        space = Space.compile(recipe.template)
-        with marked(recipe.marks.get("costs") or recipe.marks.get("constraints"), "costs"):
-            book = CostBook(recipe.costs, recipe.constraints)
-            program = static_program(recipe, space)
-            if program is not None:
-                book.of(program)
-        proposer = self._proposer(space, book)
-        trials = self._trials(space, proposer)
-        with marked(recipe.marks.get("run"), "run"):
-            executor = self._executor()
+        search = Search.of(self.recipe)
+        with marked(self.recipe.marks.get("run"), "run"):
+            executor = make_executor(self.recipe)
         try:
             with Ledger(studies.ledger_path()) as ledger:
-                name = self._name or studies.default_name(recipe)
+                name = self._name or studies.default_name(self.recipe)
                 if self._new:
                     name = studies.free_name(ledger, name)
                 with studies.open_study(
-                    ledger, recipe, space, name, accept_changes=self._accept_changes
+                    ledger, self.recipe, search.space, name, accept_changes=self._accept_changes
                 ) as study:
-                    return self._search(
-                        ledger,
-                        study,
-                        space,
-                        trials,
-                        proposer,
-                        executor,
-                        book,
-                        resume_line,
-                    )
+                    return self._run(search, ledger, study, executor, resume_line)
         finally:
             executor.close(kill=True)
 
-    def _search(
+    def _run(
         self,
+        search: Search,
         ledger: Ledger,
         study: StudyRow,
-        space: Space,
-        trials: int | None,
-        proposer: Proposer,
         executor: executors.Executor,
-        book: CostBook,
         resume_line: str,
     ) -> int:
-        recipe = self.recipe
-        scratch = recipe.budget["charge"] == "scratch"
-        progress = Progress(recipe.objectives, trials, scratch=scratch)
-        announce(recipe, space, study, quiet=self.as_json)
+        recipe, progress = self.recipe, search.progress
+        announce(recipe, search.space, study, quiet=self.as_json)
         ledger.set_study_state(study.id, "running")
         projection = self._projection(ledger, study)
         warnings = projection.warning if projection is not None else None
         display = Display(progress, study.name, quiet=self.as_json, warnings=warnings)
-        runner = Runner(
-            ledger,
-            study,
-            space,
-            proposer,
-            executor,
-            progress,
-            limits=Limits(
-                progress.trials,
-                recipe.budget["seconds"],
-                recipe.run["retries"],
-                recipe.run["max_failed"],
-                recipe.budget["epochs"],
-                recipe.budget["simulated_seconds"],
-            ),
-            folder=studies.study_folder(study.name),
-            costs=book.of,
-            listener=display.finished,
-        )
+        runner = search.runner(ledger, study, executor, display.finished)
         state, code = "interrupted", INTERRUPTED
         try:
             with display:
@@ -142,64 +95,6 @@ class Session:
             closing(ledger, study, recipe, progress, runner.stopped_by, state, note, resume_line)
         return code
 
-    def _trials(self, space: Space, proposer: Proposer) -> int | None:
-        """The number of trials: as asked for, at most the size of the space, 1 without a space."""
-        trials = self.recipe.budget["trials"]
-        if not space.points:
-            return 1
-        limits = ("trials", "seconds", "epochs", "simulated_seconds")
-        if all(self.recipe.budget[limit] is None for limit in limits):
-            raise UserError(
-                "how long shall it search? budget: {trials: 25}",
-                self.recipe.marks.get("budget") or Mark(shown(self.recipe.path)),
-                path="budget",
-                hint="or --trials 25, or --seconds 600",
-            )
-        finite = self.recipe.unique and not proposer.algorithm.capabilities.multi_fidelity
-        if finite and trials is not None and space.size < trials:
-            return int(space.size)
-        return trials  # type: ignore[no-any-return]
-
-    def _proposer(self, space: Space, book: CostBook) -> Proposer:
-        recipe, mark = self.recipe, self.recipe.marks.get("algorithm")
-        try:
-            with marked(mark, "algorithm"):
-                return Proposer(
-                    checked_algorithm(recipe, space),
-                    space,
-                    recipe.objectives,
-                    recipe.seed,
-                    accept=book.refusal if recipe.constraints else None,
-                    unique=recipe.unique,
-                    baseline=recipe.baseline,
-                )
-        except AutomlError:
-            raise
-        except Exception as error:
-            what = f"{type(error).__name__}: {error}"
-            raise AutomlError(
-                f"the algorithm {recipe.algorithm} failed to start: {what}"
-            ) from error
-
-    def _executor(self) -> executors.Executor:
-        recipe = self.recipe
-        metrics = tuple(o.metric for o in recipe.objectives if o.metric not in recipe.costs)
-        setting = Setting(metrics, recipe.imports, import_folders(recipe.path))
-        run = recipe.run
-        options: dict[str, Any] = {"timeout": run["timeout"]}
-        if run["executor"] == "inline":
-            ignored = [k for k in ("workers", "memory") if run[k] not in (None, 1)]
-            if ignored:
-                say(f"warning: the executor inline has no {' and no '.join(ignored)}; pool has")
-        else:
-            options |= {
-                "slots": run["workers"],
-                "memory": run["memory"],
-                "threads": run["threads"],
-                "preload": _preload(recipe),
-            }
-        return executors.create(run["executor"], setting, **options)
-
     def _projection(self, ledger: Ledger, study: StudyRow) -> Projection | None:
         if not self.recipe.tracking["enabled"]:
             return None
@@ -214,6 +109,26 @@ class Session:
         )
         projection.start()
         return projection
+
+
+def make_executor(recipe: Recipe) -> executors.Executor:
+    """Where the trials of a recipe run."""
+    metrics = tuple(o.metric for o in recipe.objectives if o.metric not in recipe.costs)
+    setting = Setting(metrics, recipe.imports, import_folders(recipe.path))
+    run = recipe.run
+    options: dict[str, Any] = {"timeout": run["timeout"]}
+    if run["executor"] == "inline":
+        ignored = [k for k in ("workers", "memory") if run[k] not in (None, 1)]
+        if ignored:
+            say(f"warning: the executor inline has no {' and no '.join(ignored)}; pool has")
+    else:
+        options |= {
+            "slots": run["workers"],
+            "memory": run["memory"],
+            "threads": run["threads"],
+            "preload": _preload(recipe),
+        }
+    return executors.create(run["executor"], setting, **options)
 
 
 def _await(projection: Projection) -> str:

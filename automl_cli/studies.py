@@ -55,21 +55,12 @@ def open_study(
         UserError: when it was recorded with another program, space, algorithm, objective or seed
             and the changes are not accepted, or a trial of it does not fit the space any more.
     """
-    wanted: dict[str, Any] = {
-        "recipe": dump(recipe.as_data()),
-        "space": to_json(recipe.template),
-        "space_hash": space.hash,
-        "program_hash": fingerprint(recipe.template),
-        "algorithm": recipe.algorithm,
-        "options": json.dumps(recipe.options, sort_keys=True),
-        "objectives": json.dumps(
-            [{"metric": o.metric, "direction": o.direction} for o in recipe.objectives]
-        ),
-        "seed": recipe.seed,
-    }
+    wanted = record_of(recipe, space)
+    surroundings = wanted.pop("environment")
+    del wanted["name"]
     study = ledger.study(name)
     if study is None:
-        study = ledger.create_study(name=name, environment=environment(recipe, space), **wanted)
+        study = ledger.create_study(name=name, environment=surroundings, **wanted)
     with ledger.lock(study.id):
         changed = [key for key in _WORDS if getattr(study, key) != wanted[key]]
         if changed and not accept_changes:
@@ -83,6 +74,34 @@ def open_study(
                 recorded(row, space, name)
             ledger.update_study(study.id, **wanted)
         yield study._replace(**wanted)
+
+
+def record_of(recipe: Recipe, space: Space) -> dict[str, Any]:
+    """What a ledger keeps of a new study: the arguments of `Ledger.create_study`."""
+    return {
+        "name": default_name(recipe),
+        "recipe": text(recipe),
+        "space": to_json(recipe.template),
+        "space_hash": space.hash,
+        "program_hash": fingerprint(recipe.template),
+        "algorithm": recipe.algorithm,
+        "options": json.dumps(recipe.options, sort_keys=True),
+        "objectives": json.dumps(
+            [{"metric": o.metric, "direction": o.direction} for o in recipe.objectives]
+        ),
+        "seed": recipe.seed,
+        "environment": environment(recipe, space),
+    }
+
+
+def reseeded(record: dict[str, Any], recipe: Recipe) -> dict[str, Any]:
+    """The record of the same recipe with another seed, without computing the rest again."""
+    return record | {"name": default_name(recipe), "seed": recipe.seed, "recipe": text(recipe)}
+
+
+def text(recipe: Recipe) -> str:
+    """A recipe as one self-contained YAML text."""
+    return dump(recipe.as_data())
 
 
 def recorded(row: TrialRow, space: Space, name: str) -> Decisions:
@@ -162,15 +181,9 @@ def matching(ledger: Ledger, names: Sequence[str]) -> list[StudyRow]:
 
 def environment(recipe: Recipe, space: Space) -> str:
     """What the study ran on, as JSON: versions, the commit of the working folder, the recipe."""
-    versions = {"python": platform.python_version()}
-    for package in ("automl-cli", "torch", "optuna", "mlflow", "numpy"):
-        try:
-            versions[package] = metadata.version(package)
-        except metadata.PackageNotFoundError:
-            continue
     return json.dumps(
         {
-            "versions": versions,
+            "versions": _versions(),
             "machine": platform.machine(),
             "commit": _commit(),
             "recipe": str(recipe.path),
@@ -178,6 +191,16 @@ def environment(recipe: Recipe, space: Space) -> str:
             "experiment": recipe.tracking["experiment"] or recipe.name,
         }
     )
+
+
+def _versions() -> dict[str, str]:
+    versions = {"python": platform.python_version()}
+    for package in ("automl-cli", "torch", "optuna", "mlflow", "numpy"):
+        try:
+            versions[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            continue
+    return versions
 
 
 def _commit() -> str:

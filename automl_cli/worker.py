@@ -73,7 +73,7 @@ def start_worker(
     if safe_path is not None:
         os.environ[SAFE_PATH] = safe_path
     os.setpgid(0, 0)  # a group of its own: it is killed with its children, and Ctrl-C passes it by
-    _watch(driver)
+    watch(driver)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)  # at once, even while C code runs
     _Worker.setting, _Worker.limits, _Worker.reports = setting, limits, reports
     _redirect(os.devnull)
@@ -153,7 +153,7 @@ def _send(kind: str, *fields: Any) -> None:
     _Worker.reports.send(message)
 
 
-def _watch(driver: int) -> None:
+def watch(driver: int) -> None:
     """Kill this process group as soon as the driver is gone, however it went."""
     try:
         gone = os.pidfd_open(driver)

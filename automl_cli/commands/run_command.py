@@ -20,6 +20,11 @@ from automl_cli.commands.options import changes, json_option, recipe_argument
 @click.option("--seconds", type=float, help="Start no trial after so many seconds.")
 @click.option("-w", "--workers", type=int, help="Trials at the same time.")
 @click.option("--seed", type=int, help="Seed of the search and of every trial.")
+@click.option(
+    "--seeds",
+    metavar="N",
+    help="A study from each of N seeds (or 0:100, or 1,5,7); inline ones side by side.",
+)
 @click.option("--study", "study_name", metavar="NAME", help="Name of the study.")
 @click.option("--new", is_flag=True, help="Start a new study even if there is one of that name.")
 @click.option("--accept-changes", is_flag=True, help="Resume though program or space changed.")
@@ -36,6 +41,7 @@ def run_command(
     seconds: float | None,
     workers: int | None,
     seed: int | None,
+    seeds: str | None,
     study_name: str | None,
     new: bool,
     accept_changes: bool,
@@ -61,12 +67,33 @@ def run_command(
         "tracking.enabled": "false" if no_mlflow else None,
     }
     more = [f"{key}={value}" for key, value in given.items() if value is not None]
+    if seeds is not None:
+        return _campaign(recipe, seeds, algorithm, space, [*settings, *more], study_name, as_json)
     loaded = load_recipe(recipe, algorithm=algorithm, space=space, settings=[*settings, *more])
     session = Session(
         loaded, study_name=study_name, new=new, accept_changes=accept_changes, as_json=as_json
     )
     with _interruptible():
         return session.run(resume_line(recipe))
+
+
+def _campaign(
+    recipe: str,
+    seeds: str,
+    algorithm: str | None,
+    space: tuple[str, ...],
+    settings: list[str],
+    study_name: str | None,
+    as_json: bool,
+) -> int:
+    from automl_cli.campaign import Order, run_campaign, seeds_of
+
+    if study_name is not None:
+        raise click.UsageError("--study names one study; with --seeds each has its own name")
+    order = Order(recipe, algorithm, space, settings)
+    chosen = seeds_of(seeds, order.load().seed)
+    with _interruptible():
+        return run_campaign(order, chosen, resume_line(recipe), as_json=as_json)
 
 
 def resume_line(recipe: str) -> str:

@@ -197,3 +197,40 @@ def test_a_trial_without_folder_uses_a_temporary_one() -> None:
     del trial
     gc.collect()
     assert not folder.exists()
+
+
+def _reports(trial: Trial, steps: int = 6) -> int:
+    """How many steps a program gets to, if it reports each of them from 1 on."""
+    for step in range(1, steps + 1):
+        try:
+            trial.report(step, accuracy=step / 10)
+        except Pruned:
+            return step
+    return steps
+
+
+def test_a_program_that_ignores_its_budget_is_stopped_by_the_report_that_reaches_it() -> None:
+    """The report counts; the program has no chance to train beyond."""
+    heard: list[int] = []
+    trial = Trial(budget=3, sink=lambda step, _: heard.append(step))
+    assert _reports(trial) == 3
+    assert heard == [1, 2, 3]
+    assert trial.spent
+    assert not trial.asked
+
+
+def test_a_program_that_asked_for_its_budget_returns_by_itself() -> None:
+    """Its report at the budget is an ordinary one; only one beyond it ends the trial, unheard."""
+    heard: list[int] = []
+    trial = Trial(budget=3, sink=lambda step, _: heard.append(step))
+    assert trial.budget == 3
+    assert _reports(trial, 3) == 3
+    assert not trial.spent
+    assert _reports(trial) == 4
+    assert heard == [1, 2, 3, 1, 2, 3]
+    assert trial.spent
+
+
+def test_a_full_budget_stops_nothing() -> None:
+    """Without a budget every report passes."""
+    assert _reports(Trial(), 50) == 50
