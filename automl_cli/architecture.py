@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from automl_spaces.points import Point
     from automl_spaces.space import Space
 
-Skeleton = list[tuple[Any, ...]]  # of each module: its path, its class, the shapes of its tensors
+Skeleton = list[tuple[Any, ...]]
+"""Of each module: its path, its class, its options but for drop rates, the shapes of its tensors."""
 
 
 def check_fixed(algorithm: str, space: Space) -> None:
@@ -79,6 +80,7 @@ def _model(program: Any) -> tuple[Any, Any, Any] | None:
 
 def _skeleton(symbol: Any, shape: Any, classes: int) -> Skeleton:
     import torch
+    from torch.nn.modules.dropout import _DropoutNd
 
     from automl_cli.programs.contracts import BuiltForData
 
@@ -87,6 +89,11 @@ def _skeleton(symbol: Any, shape: Any, classes: int) -> Skeleton:
         if isinstance(model, BuiltForData):
             model = model.build_for(shape, classes)
     return [
-        (name, type(module).__name__, *(tuple(p.shape) for p in module.parameters(recurse=False)))
+        (
+            name,
+            type(module).__name__,
+            "" if isinstance(module, _DropoutNd) else module.extra_repr(),
+            *(tuple(p.shape) for p in module.parameters(recurse=False)),
+        )
         for name, module in model.named_modules()
     ]

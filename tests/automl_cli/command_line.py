@@ -39,6 +39,30 @@ def slow(x: int = 3, y: int = 3, seconds: float = 0.03, *, trial) -> dict[str, f
     return {"score": -((x - 7) ** 2) - (y - 2) ** 2}
 
 
+def curve(x: int = 3, pause: float = 0.0, *, trial) -> dict[str, float]:
+    """Rises step by step; its state is a file in the checkpoint, and counts what was trained."""
+    file = trial.checkpoint / "steps.txt"
+    steps = file.read_text().split() if file.exists() else []
+    began = len(steps)
+    while len(steps) < (trial.budget or 9):
+        steps.append(str(x))
+        file.with_suffix(".tmp").write_text(" ".join(steps))
+        file.with_suffix(".tmp").replace(file)
+        with Path("steps.txt").open("a") as log:
+            log.write(f"{trial.id}\\n")
+        trial.report(len(steps), score=float(len(steps)))
+        time.sleep(pause)
+    score = sum(1 - ((int(s) - 7) / 10) ** 2 for s in steps)
+    return {"score": score, "began": float(began)}
+
+
+def eager(x: int = 3, *, trial) -> dict[str, float]:
+    """Reports, but never asks for its budget."""
+    for step in range(1, 10):
+        trial.report(step, score=step * (1 - ((x - 7) / 10) ** 2))
+    return {"score": 9.0}
+
+
 def fault(how: str = "fine", x: int = 0, *, trial) -> object:
     """Go wrong in one of many ways."""
     if how == "raises":
