@@ -130,7 +130,7 @@ def run_part(order: Order, seeds: Sequence[int], path: str) -> list[Outcome]:
     space = Search.of(recipe).space
     outcomes = []
     unfinished = Path(path)
-    with Ledger(unfinished) as ledger:
+    with Ledger(unfinished, grouped=True) as ledger:
         record = studies.record_of(recipe, space)
         for seed in seeds:
             each = _seeded(recipe, seed)

@@ -28,7 +28,7 @@ def checked_algorithm(recipe: Recipe, space: Space) -> Algorithm:
         able = algorithm.capabilities
         check_capabilities(recipe.algorithm, able, space, recipe.objectives, mark)
         if able.fixed_architecture:
-            from automl_cli.architecture import check_fixed
+            from automl_cli.programs.architecture import check_fixed
 
             check_fixed(recipe.algorithm, space)
     return algorithm

@@ -26,6 +26,7 @@ from automl_spaces.errors import UserError
 
 Row = TypeVar("Row")
 
+_GROUP = 0.1  # seconds
 _TRIAL_COLUMNS = ", ".join(f'"{name}"' for name in TrialRow._fields)
 _PROPOSE = """
 INSERT INTO trials
@@ -56,18 +57,30 @@ class Ledger:
         path: the file; its folder is made when needed.
         read_only: look, never write: for reports, and while somebody else drives.
         durable: sync every write to the disk.
+        grouped: writes that follow each other within a tenth of a second share a commit: three
+            times as quick for trials of microseconds. A kill costs that tenth of a second, whose
+            trials must therefore be such as may be run again.
 
     Raises:
         UserError: here and in every method, when the file cannot be used: it is no ledger, it is
             read-only, the disk is full. What was recorded before stays readable.
     """
 
-    def __init__(self, path: Path, *, read_only: bool = False, durable: bool = False) -> None:
+    def __init__(
+        self,
+        path: Path,
+        *,
+        read_only: bool = False,
+        durable: bool = False,
+        grouped: bool = False,
+    ) -> None:
         self.path = path
+        self._grouped, self._committed = False, 0.0
         self._db = connect(path, read_only=read_only)
         self._latest = 0.0
         if not read_only:
             self._run(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
+        self._grouped = grouped
 
     # Studies
 
@@ -274,6 +287,9 @@ class Ledger:
 
     def close(self) -> None:
         """Close the file; the WAL is folded into it. Closing twice is fine."""
+        with contextlib.suppress(sqlite3.ProgrammingError):  # it is closed
+            if self._db.in_transaction:
+                self._db.execute("COMMIT")
         self._db.close()
 
     def __enter__(self) -> Ledger:
@@ -304,9 +320,21 @@ class Ledger:
 
     def _run(self, statement: str, values: Sequence[Any] = ()) -> int:
         try:
+            if self._grouped:
+                self._group()
             return self._db.execute(statement, values).rowcount
         except sqlite3.Error as error:
             raise explain(self.path, error) from error
+
+    def _group(self) -> None:
+        """Begin the transaction that the next write belongs to, unless there is one already."""
+        now = time.monotonic()
+        if now - self._committed > _GROUP:
+            if self._db.in_transaction:
+                self._db.execute("COMMIT")
+            self._committed = now
+        if not self._db.in_transaction:
+            self._db.execute("BEGIN IMMEDIATE")
 
     def _read(
         self, make: Callable[[Any], Row], statement: str, values: Sequence[Any] = ()

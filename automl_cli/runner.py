@@ -24,7 +24,6 @@ from automl_cli.ledger_schema import StudyRow, TrialRow
 from automl_cli.limits import Limits, Reason
 from automl_cli.progress import Finished, Progress
 from automl_cli.studies import recorded
-from automl_cli.trial_run import NO_FIDELITY
 from automl_cli.trials import Report, TrialRequest, TrialResult
 from automl_spaces.errors import AutomlError, UserError
 from automl_spaces.space import Space
@@ -216,12 +215,6 @@ class Runner:
                 return
             times = f"{lost} times" if lost > 1 else "once"
             result = result._replace(state="failed", reason=f"{result.reason} ({times})")
-        if result.reason == NO_FIDELITY:
-            raise UserError(
-                f"{self.study.algorithm} trains to several budgets, but {NO_FIDELITY}",
-                path="algorithm",
-                hint="report in the training loop: trial.report(step=epoch, accuracy=...)",
-            )
         metrics = {"seconds": result.seconds, **flight.costs, **result.metrics}
         if not self.ledger.finish(
             self.study.id,
@@ -245,6 +238,8 @@ class Runner:
             plan.parent,
         )
         best = self.progress.take(finished)
+        if result.mistake and not self.progress.counts["completed"]:
+            raise UserError(f"trial {result.trial_id}: {result.reason}", path="program")
         self.limits.check_result(finished, self.progress)
         if self.listener is not None:
             self.listener(finished, best)

@@ -15,9 +15,13 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from automl_cli.trials import BadResult, State, TrialRequest, TrialResult, normalise
+from automl_spaces.errors import UserError
 from automl_spaces.trial import Pruned, Sink, Trial, run_program
 
-NO_FIDELITY = "the program never asked for trial.budget, nor did it report"
+NO_FIDELITY = (
+    "it was granted a budget, but never asked for trial.budget, nor did it report: "
+    "trial.report(step=epoch, accuracy=...)"
+)
 _FRAMES, _REASON = 3, 2000  # of a traceback: innermost frames kept, characters kept
 
 
@@ -70,7 +74,7 @@ def run_trial(
     )
     seed_everything(request.seed)
     state: State = "completed"
-    values, reason = reported, ""
+    values, reason, mistake = reported, "", False
     start = time.perf_counter()
     try:
         if request.parent is not None:
@@ -78,19 +82,25 @@ def run_trial(
         with guard:
             returned = run_program(request.program, trial)
         if request.budget is not None and not trial.asked and not trial.reports:
-            raise BadResult(NO_FIDELITY)
+            raise UserError(NO_FIDELITY)
         values = normalise(returned, metrics)
     except Pruned as pruned:
         if trial.spent:
             state, values, reason = _at_budget(reported, metrics)
         else:
             state, reason = "pruned", str(pruned)
+    except UserError as error:
+        state, values, reason, mistake = "failed", {}, _in_a_line(error), True
     except (BadResult, TrialTimeout) as error:
         state, values, reason = "failed", {}, str(error)
     except (Exception, SystemExit) as error:  # noqa: BLE001 - the program may raise anything
         state, values, reason = "failed", {}, describe(error, limits)
     seconds = time.perf_counter() - start
-    return TrialResult(request.trial_id, request.attempt, state, values, reason, seconds)
+    return TrialResult(request.trial_id, request.attempt, state, values, reason, seconds, mistake)
+
+
+def _in_a_line(error: UserError) -> str:
+    return "; ".join(f"{p.message} ({p.hint})" if p.hint else p.message for p in error.problems)
 
 
 def _at_budget(reported: dict[str, float], metrics: Sequence[str]) -> tuple[State, Any, str]:

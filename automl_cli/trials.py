@@ -35,7 +35,8 @@ class TrialRequest(NamedTuple):
 
 class TrialResult(NamedTuple):
     """How an attempt ended. `reason` is empty or starts with one line that says why it failed;
-    `seconds` is wall-clock time spent in the program."""
+    `seconds` is wall-clock time spent in the program. `mistake`: it is one of the recipe, which
+    every other trial would repeat."""
 
     trial_id: int
     attempt: int
@@ -43,6 +44,7 @@ class TrialResult(NamedTuple):
     metrics: dict[str, float]
     reason: str
     seconds: float
+    mistake: bool = False
 
 
 class Report(NamedTuple):

@@ -32,7 +32,7 @@ ALLOWED = {  # library: where it may be imported, as beginnings of paths
         "algorithms/automl_algorithms/weight_sharing/",
     ),
     "rich": ("automl_cli/display", "automl_cli/output", "automl_cli/commands/"),
-    "pebble": ("automl_cli/executors/pool",),
+    "pebble": ("automl_cli/executors/pool", "automl_cli/campaign"),
     "matplotlib": (
         "automl_cli/plots",
         "automl_cli/report_html",

@@ -119,7 +119,7 @@ def test_a_program_without_fidelities_is_refused_by_name(project: Project) -> No
     project.recipe(algorithm=ALGORITHMS["asha"])
     outcome = project("run", "recipe.yaml")
     assert outcome.code == 2
-    assert "asha trains to several budgets" in outcome.err
+    assert "it was granted a budget, but never asked" in outcome.err
     assert "trial.report" in outcome.err
     assert "Traceback" not in outcome.err
 

@@ -46,7 +46,7 @@ def test_a_report_without_the_objective_is_no_result(tmp_path: Path) -> None:
 def test_a_program_without_fidelities_is_noticed(tmp_path: Path) -> None:
     """One that neither asks nor reports has been trained in full, whatever was granted."""
     result = run_trial(request(faults.constant(), tmp_path, budget=2.0), ["reward"], silent)
-    assert (result.state, result.reason) == ("failed", NO_FIDELITY)
+    assert (result.state, result.reason, result.mistake) == ("failed", NO_FIDELITY, True)
 
 
 def test_a_child_goes_on_from_a_copy_of_its_parent_s_checkpoint(tmp_path: Path) -> None:

@@ -1,0 +1,1 @@
+"""Tabular benchmarks: where results come from, and what they say."""
