@@ -21,6 +21,8 @@ TWO = (Objective("accuracy"), Objective("latency", "minimize"))
 
 # Values for options that many algorithms share, so that a short run leaves the random phase.
 SHORT = {"population": 6, "tournament": 3, "startup": 4, "resolution": 3}
+SHORT |= {"max_budget": 9, "interval": 3}  # the programs here have no `epochs`
+SHORT |= {"batch": 4}  # several updates in a few trials
 
 
 class Event(NamedTuple):

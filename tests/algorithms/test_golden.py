@@ -13,12 +13,12 @@ from typing import Any
 import pytest
 
 from automl_algorithms import catalogue
-from automl_algorithms.contract import Observation, Plan
+from automl_algorithms.contract import Observation
 from automl_algorithms.proposer import Proposer
 from automl_spaces.json_form import from_json, to_json
 from automl_spaces.objective import Objective
 from automl_spaces.space import Space
-from tests.algorithms.spaces import cells, mixed, reward_of
+from tests.algorithms.spaces import cells, mixed, numbers, reward_of
 
 FOLDER = Path(__file__).parent / "golden"
 FILES = sorted(FOLDER.glob("*.json"))
@@ -36,6 +36,42 @@ CONFIGURATIONS: dict[str, dict[str, Any]] = {
         "options": {"preset": "nats"},
         "program": cells,
     },
+    "evolution_nats_size": {
+        "algorithm": "evolution",
+        "options": {"preset": "nats_size", "mutation": "hierarchical"},
+        "program": mixed,
+    },
+    "local_search": {"algorithm": "local_search", "options": {}, "program": mixed},
+    "local_search_best": {
+        "algorithm": "local_search",
+        "options": {"improvement": "best", "restart": "perturb", "kick": 2, "numbers": 1},
+        "program": numbers,
+    },
+    "nsga2": {"algorithm": "nsga2", "options": {"population": 6}, "program": mixed},
+    "hyperband": {"algorithm": "hyperband", "options": {"max_budget": 9}, "program": cells},
+    "asha": {"algorithm": "asha", "options": {"max_budget": 9}, "program": mixed},
+    "bohb": {
+        "algorithm": "bohb",
+        "options": {"max_budget": 9, "random_fraction": 0.1, "min_bandwidth": 0.1},
+        "program": mixed,
+    },
+    "bohb_nats": {
+        "algorithm": "bohb",
+        "options": {"preset": "nats", "max_budget": 12},
+        "program": cells,
+    },
+    "pbt": {
+        "algorithm": "pbt",
+        "options": {"population": 6, "max_budget": 8, "interval": 2},
+        "program": mixed,
+    },
+    "reinforce": {
+        "algorithm": "reinforce",
+        "options": {"policy": "autoregressive"},
+        "program": mixed,
+    },
+    "reinforce_nats": {"algorithm": "reinforce", "options": {"preset": "nats"}, "program": cells},
+    "ppo": {"algorithm": "ppo", "options": {"batch": 4}, "program": mixed},
 }
 
 
@@ -47,11 +83,14 @@ def trajectory(golden: dict[str, Any]) -> list[dict[str, Any]]:
     proposer = Proposer(algorithm, space, objectives, golden["seed"], baseline=golden["baseline"])
     lines: list[dict[str, Any]] = []
     for trial_id in range(golden["trials"]):
-        decisions = proposer.next(trial_id).decisions
-        reward = None if trial_id % 6 == 5 else round(reward_of(decisions), 9)
+        plan = proposer.next(trial_id).plan
+        reward = None if trial_id % 6 == 5 else round(reward_of(plan.decisions), 9)
         rewards, state = ((), "failed") if reward is None else ((reward,), "completed")
-        proposer.feedback(Observation(trial_id, Plan(decisions), state, rewards))  # type: ignore[arg-type]
-        lines.append({"decisions": decisions.as_dict(), "reward": reward})
+        proposer.feedback(Observation(trial_id, plan, state, rewards))  # type: ignore[arg-type]
+        line = {"decisions": plan.decisions.as_dict(), "reward": reward}
+        if plan.budget is not None:
+            line |= {"budget": plan.budget, "parent": plan.parent}
+        lines.append(line)
     return lines
 
 
@@ -67,6 +106,7 @@ def test_golden_trajectory(path: Path) -> None:
             for k, v in then["decisions"].items()
         }
         assert now["reward"] == (None if then["reward"] is None else pytest.approx(then["reward"]))
+        assert (now.get("budget"), now.get("parent")) == (then.get("budget"), then.get("parent"))
 
 
 def test_every_algorithm_of_our_own_has_a_golden_trajectory() -> None:
