@@ -70,7 +70,7 @@ def search_curve(
     A few hopeless trials must not flatten the rest: what is far worse than most lies at the edge
     of the picture, and failed trials are ticks below it.
     """
-    with _figure(7.0, 4.0) as figure:
+    with canvas(7.0, 4.0) as figure:
         axes = figure.add_subplot(title=title, xlabel="trial", ylabel=objective.metric)
         curve = best_so_far(values, objective)
         shown = [v for v in values if v is not None]
@@ -99,7 +99,7 @@ def pareto_front(
     title: str = "Pareto front",
 ) -> Figure:
     """Two objectives against each other; `front` holds the positions of the best trade-offs."""
-    with _figure(6.0, 4.5) as figure:
+    with canvas(6.0, 4.5) as figure:
         first, second = objectives
         axes = figure.add_subplot(title=title, xlabel=second.metric, ylabel=first.metric)
         axes.scatter(
@@ -130,7 +130,7 @@ def slices(
     keys = keys[:MAX_SLICES]
     columns = max(1, min(4, len(keys)))
     rows = max(1, math.ceil(len(keys) / columns))
-    with _figure(max(3.6, 2.6 * columns), 0.5 + 2.2 * rows) as figure:
+    with canvas(max(3.6, 2.6 * columns), 0.5 + 2.2 * rows) as figure:
         figure.suptitle(title, x=0.01, ha="left", fontsize=11)
         window = _window([v for _, v in pairs], objective) if pairs else (0.0, 1.0)
         for place, key in enumerate(keys, 1):
@@ -146,9 +146,9 @@ def slices(
 def importances(weights: Mapping[str, float], title: str = "Importance") -> Figure:
     """How much each decision matters for the metric, the most important first."""
     top = sorted(weights.items(), key=lambda item: -item[1])[:20]
-    with _figure(6.0, 1.0 + 0.26 * max(len(top), 1)) as figure:
+    with canvas(6.0, 1.0 + 0.26 * max(len(top), 1)) as figure:
         axes = figure.add_subplot(title=title, xlabel="importance, as a share of 1")
-        names = [_short(name, 44) for name, _ in top]
+        names = [short(name, 44) for name, _ in top]
         bars = axes.barh(range(len(top)), [weight for _, weight in top], color=BEST, height=0.7)
         axes.set_yticks(range(len(top)), names)
         axes.bar_label(bars, fmt="%.2f", padding=3, color=FAINT)
@@ -158,35 +158,8 @@ def importances(weights: Mapping[str, float], title: str = "Importance") -> Figu
     return figure
 
 
-def comparison(
-    studies: Mapping[str, Sequence[Sequence[float]]],
-    objective: Objective,
-    title: str = "Comparison",
-) -> Figure:
-    """Several searches: the mean of the best so far over their seeds, one standard deviation wide.
-
-    Args:
-        studies: by name, one best-so-far curve per seed; a shorter one ends the mean.
-    """
-    with _figure(7.0, 4.2) as figure:
-        axes = figure.add_subplot(title=title, xlabel="trial", ylabel=f"best {objective.metric}")
-        for number, (name, curves) in enumerate(studies.items()):
-            colour = CYCLE[number % len(CYCLE)]
-            steps = range(1, min(map(len, curves), default=0) + 1)
-            moments = [_moments([curve[i - 1] for curve in curves]) for i in steps]
-            label = f"{name} ({len(curves)} seeds)" if len(curves) > 1 else name
-            axes.step(steps, [m for m, _ in moments], where="post", color=colour, label=label)
-            axes.fill_between(
-                steps, [m - s for m, s in moments], [m + s for m, s in moments],
-                step="post", color=colour, alpha=0.15, linewidth=0,
-            )  # fmt: skip
-        if studies:
-            axes.legend(loc="best")
-    return figure
-
-
 @contextmanager
-def _figure(width: float, height: float) -> Iterator[Figure]:
+def canvas(width: float, height: float) -> Iterator[Figure]:
     """A figure of a size in inches; what is drawn inside of the block is in our style."""
     from matplotlib import rc_context
     from matplotlib.figure import Figure
@@ -211,7 +184,7 @@ def _slice(
     else:
         jitter = random.Random(0)
         places = [kinds.index(x) + jitter.uniform(-0.18, 0.18) for x, _, _ in found]
-        axes.set_xticks(range(len(kinds)), [_short(str(kind), 12) for kind in kinds])
+        axes.set_xticks(range(len(kinds)), [short(str(kind), 12) for kind in kinds])
         axes.set_xlim(-0.5, len(kinds) - 0.5)
         axes.grid(visible=False, axis="x")
         if sum(len(str(kind)) for kind in kinds) > 24:
@@ -221,7 +194,7 @@ def _slice(
         places, heights, c=[i for _, _, i in found], cmap="Blues", vmin=-len(pairs) / 2,
         s=10, linewidths=0,
     )  # fmt: skip
-    axes.set_title(_short(key, 30), fontsize=8)
+    axes.set_title(short(key, 30), fontsize=8)
     _limits(axes, low, high)
 
 
@@ -271,14 +244,6 @@ def _columns(rows: Sequence[tuple[float, ...]]) -> tuple[list[float], list[float
     return [row[0] for row in rows], [row[1] for row in rows]
 
 
-def _moments(values: Sequence[float]) -> tuple[float, float]:
-    """Mean and standard deviation (of the sample)."""
-    mean = math.fsum(values) / len(values)
-    if len(values) < 2:
-        return mean, 0.0
-    return mean, math.sqrt(math.fsum((v - mean) ** 2 for v in values) / (len(values) - 1))
-
-
 def _is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
@@ -288,6 +253,6 @@ def _order(value: Any) -> tuple[bool, float, str]:
     return not _is_number(value), value if _is_number(value) else 0.0, str(value)
 
 
-def _short(text: str, limit: int) -> str:
+def short(text: str, limit: int) -> str:
     """The end of a name tells more than its beginning."""
     return text if len(text) <= limit else f"…{text[1 - limit :]}"

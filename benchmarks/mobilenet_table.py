@@ -73,7 +73,7 @@ def main() -> None:
             line = ["run", row.recipe, *row.options, *trials, *workers, "--seed", str(seed)]
             automl(*line, folder=options.folder)
     found = json.loads(automl("report", "mobilenet-", "--json", folder=options.folder))
-    groups = {g["group"]: g for g in found}
+    groups = {g["group"]: g for g in found["groups"]}
     unit = groups[ROWS[0].group]["seconds"]
     text = "\n".join(table([line_of(row, groups[row.group], unit, options) for row in chosen]))
     seeds = f"{options.seeds} seed" + "s" * (options.seeds != 1)

@@ -7,7 +7,7 @@ objectives.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 
 def dominates(a: Sequence[float], b: Sequence[float]) -> bool:
@@ -28,3 +28,24 @@ def non_dominated(rewards: Sequence[Sequence[float]]) -> list[int]:
         if not any(dominates(rewards[j], rewards[i]) for j in reversed(front)):
             front.append(i)
     return sorted(front)
+
+
+def hypervolume(rewards: Iterable[Sequence[float]], reference: Sequence[float]) -> float:
+    """The area that vectors of two rewards dominate above a reference point: exact, O(n log n).
+
+    Zitzler and Thiele, "Multiobjective optimization using evolutionary algorithms" (PPSN 1998).
+    Each vector dominates the rectangle between the reference and itself, and the union of the
+    rectangles counts; a vector that is not above the reference in both rewards adds nothing.
+
+    Raises:
+        ValueError: unless vectors and reference have two components.
+    """
+    if len(reference) != 2:
+        raise ValueError(f"the hypervolume is measured for two rewards, not for {len(reference)}")
+    low, floor = reference
+    area, height = 0.0, floor
+    for x, y in sorted(((x, y) for x, y in rewards if x > low), reverse=True):
+        if y > height:  # what lies above all vectors that are better in the first reward
+            area += (x - low) * (y - height)
+            height = y
+    return area

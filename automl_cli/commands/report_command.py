@@ -1,172 +1,231 @@
-"""`automl report`: studies side by side, as a table, as pictures, as one HTML file."""
+"""`automl report`: studies side by side, as tables, as pictures, as one HTML file."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+import math
+import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from automl_cli.commands.options import complete_studies, json_option
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+    from automl_cli.report_data import Report
+    from automl_cli.report_pictures import Sections
+    from automl_cli.report_tables import Table
 
-    from automl_cli.study_report import Group, StudyData
-    from automl_spaces.objective import Objective
 
-_SHOWN_METRICS: Final = 5
+def _budget(ctx: click.Context, param: click.Parameter, value: str | None) -> Any:
+    """`simulated_seconds=20000` as its two parts."""
+    if value is None:
+        return None
+    metric, _, amount = value.partition("=")
+    try:
+        number = float(amount.replace(",", ""))
+    except ValueError:
+        number = math.nan
+    if not metric or not 0 < number < math.inf:
+        raise click.BadParameter(f"{value!r} is no budget: simulated_seconds=20000, say")
+    return metric, number
+
+
+def _point(ctx: click.Context, param: click.Parameter, value: str | None) -> Any:
+    """`0.5,200` as a tuple of finite numbers."""
+    if value is None:
+        return None
+    try:
+        numbers = tuple(float(part) for part in value.split(","))
+    except ValueError:
+        numbers = (math.nan,)
+    if not all(map(math.isfinite, numbers)):
+        raise click.BadParameter(f"{value!r} is no point: 0.5,200, say")
+    return numbers
 
 
 @click.command()
 @click.argument("studies", nargs=-1, shell_complete=complete_studies)
+@click.option(
+    "--x",
+    default="trials",
+    show_default=True,
+    metavar="METRIC",
+    help="X axis of the curves: trials, or a metric added up over them, such as seconds.",
+)
+@click.option(
+    "--target",
+    type=float,
+    metavar="VALUE",
+    help="How many seeds reach this value of the objective, and after how much.",
+)
+@click.option(
+    "--at",
+    metavar="METRIC=AMOUNT",
+    callback=_budget,
+    help="Values at exactly this budget, as NATS-Bench does.",
+)
+@click.option(
+    "--value",
+    "values",
+    multiple=True,
+    metavar="METRIC",
+    help="With --at: what to look up instead of the objective. Repeatable.",
+)
+@click.option(
+    "--published",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="Published results to print beside ours, instead of those that ship.",
+)
+@click.option(
+    "--reference",
+    metavar="A,B",
+    callback=_point,
+    help="Where the hypervolume is measured from; the worst values seen by default.",
+)
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="Write one HTML file.")
 @click.option("--png", "folder", type=click.Path(path_type=Path), help="Write the plots as PNG.")
+@click.option("--mlflow", is_flag=True, help="Log the report to MLflow, as a run named report.")
+@click.option("--tracking-uri", metavar="URI", help="MLflow server or database.")
 @json_option
 def report_command(
-    studies: tuple[str, ...], output: Path | None, folder: Path | None, as_json: bool
-) -> None:
+    studies: tuple[str, ...],
+    x: str,
+    target: float | None,
+    at: tuple[str, float] | None,
+    values: tuple[str, ...],
+    published: Path | None,
+    reference: tuple[float, ...] | None,
+    output: Path | None,
+    folder: Path | None,
+    mlflow: bool,
+    tracking_uri: str | None,
+    as_json: bool,
+) -> int:
     """Compare STUDIES: names, or the beginnings of names; all of them by default.
 
     Studies that differ in their seed only are one row: mean and standard deviation over seeds of
     the metrics of each study's best trial.
     """
     from automl_cli.ledger import Ledger
+    from automl_cli.report_budget import Budget
+    from automl_cli.report_data import Wishes, as_data, build
     from automl_cli.studies import ledger_path, matching
-    from automl_cli.study_report import as_data, grouped, read
+    from automl_cli.study_report import grouped, read
     from automl_spaces.errors import UserError
 
     with Ledger(ledger_path(), read_only=True) as ledger:
-        found = [read(ledger, row) for row in matching(ledger, studies)]
-    found = [s for s in found if s.values]
+        rows = matching(ledger, studies)
+    found = [study for study in read(ledger_path(), rows) if len(study.ids)]
     if not found:
         raise UserError("no trial of these studies has finished")
-    groups = grouped(found)
+    budget = None if at is None else Budget(*at)
+    report = build(grouped(found), Wishes(x, target, reference, budget, values, published))
     if as_json:
-        click.echo(json.dumps(as_data(groups)))
+        click.echo(json.dumps(as_data(report)))
     else:
-        for members in by_goal(groups).values():
-            _print(members)
-    pictures = _pictures(groups) if output or folder else {}
-    if folder is not None:
-        _write_png(folder, pictures)
-    if output is not None:
-        _write_html(output, groups, pictures)
+        _print(report)
+    return _write(report, output, folder, tracking_uri, mlflow=mlflow)
 
 
-def by_goal(groups: Sequence[Group]) -> dict[Objective, list[Group]]:
-    """Groups that are after the same can be compared."""
-    found: dict[Objective, list[Group]] = {}
-    for group in groups:
-        found.setdefault(group.studies[0].objectives[0], []).append(group)
-    return found
-
-
-def rows_of(
-    groups: Sequence[Group], most: int = _SHOWN_METRICS
-) -> tuple[list[str], list[list[str]]]:
-    """Head and rows of the table, as texts, with at most so many metrics."""
-    from automl_cli.formats import duration, number
-
-    goal = groups[0].studies[0].objectives[0].metric
-    others = [m for m in groups[0].metrics if m not in (goal, "seconds")]
-    metrics = [goal, *others[: most - 1]]
-
-    def cell(group: Group, name: str) -> str:
-        if name not in group.metrics:
-            return "-"
-        mean, spread = group.metrics[name]
-        return number(mean) + (f" ± {spread:.2g}" if len(group.studies) > 1 and spread else "")
-
-    head = ["recipe and algorithm", "seeds", "trials", *metrics, "time in trials"]
-    rows = [
-        [g.name, str(len(g.studies)), f"{g.trials:g}", *[cell(g, m) for m in metrics],
-         duration(g.seconds)]
-        for g in groups
-    ]  # fmt: skip
-    return head, rows
-
-
-def _print(groups: Sequence[Group]) -> None:
+def _print(report: Report) -> None:
     from rich.console import Console
-    from rich.table import Table
+
+    from automl_cli.report_tables import SHOWN_METRICS, further_tables, main_tables
 
     console = Console()
-    for most in range(_SHOWN_METRICS, 0, -1):  # as many metrics as the terminal has room for
-        head, rows = rows_of(groups, most)
-        wide = sum(max(map(len, column)) + 2 for column in zip(head, *rows, strict=True))
-        if wide <= console.width:
-            break
-    table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
-    for i, name in enumerate(head):
-        table.add_column(name, justify="left" if i == 0 else "right", no_wrap=i > 0)
-    for row in rows:
-        table.add_row(*row)
-    console.print(table)
+    widest = [main_tables(report, most) for most in range(SHOWN_METRICS, 0, -1)]
+    for choices in zip(*widest, strict=True):  # as many metrics as the terminal has room for
+        _print_table(console, next((t for t in choices if _width(t) <= console.width), choices[-1]))
+    for table in further_tables(report):
+        console.print()
+        _print_table(console, table)
 
 
-def _pictures(groups: Sequence[Group]) -> dict[str, dict[str, Figure]]:
-    """Figures by section and name: the comparison, then each study's own."""
-    from automl_cli import plots
-
-    sections: dict[str, dict[str, Figure]] = {}
-    for goal, members in by_goal(groups).items():
-        curves = {g.name: [plots.best_so_far(s.values, goal) for s in g.studies] for g in members}
-        figure = plots.comparison(curves, goal, f"Best {goal.metric} so far")
-        sections.setdefault("comparison", {})[goal.metric] = figure
-    for group in groups:
-        for study in group.studies:
-            sections[study.row.name] = _study_pictures(study)
-    return sections
+def _width(table: Table) -> int:
+    return sum(max(map(len, column)) + 2 for column in zip(table.head, *table.rows, strict=True))
 
 
-def _study_pictures(study: StudyData) -> dict[str, Figure]:
-    from automl_algorithms.pareto import non_dominated
-    from automl_cli import importances, plots
+def _print_table(console: Any, table: Table) -> None:
+    from rich.table import Table as Lines
 
-    first = study.objectives[0]
-    figures: dict[str, Any] = {"search": plots.search_curve(study.values, first)}
-    told = [(d, v) for d, v in zip(study.decisions, study.values, strict=True) if v is not None]
-    weights = importances.importances([d for d, _ in told], [v for _, v in told], first)
-    if weights:
-        figures["importance"] = plots.importances(weights)
-    if any(study.decisions):
-        order = [*weights, *(k for k in study.decisions[0] if k not in weights)]
-        sorted_records = [{k: d[k] for k in order if k in d} for d in study.decisions]
-        figures["decisions"] = plots.slices(sorted_records, study.values, first)
-    if len(study.objectives) > 1:
-        a, b = study.objectives[:2]
-        pairs = [
-            (m[a.metric], m[b.metric])
-            for m, v in zip(study.metrics, study.values, strict=True)
-            if v is not None and b.metric in m
-        ]
-        best = non_dominated([(a.reward(x), b.reward(y)) for x, y in pairs])
-        figures["pareto"] = plots.pareto_front(pairs, best, (a, b))
-    return figures
+    lines = Lines(box=None, padding=(0, 2, 0, 0), header_style="bold", title=table.title or None,
+                  title_justify="left", title_style="bold")  # fmt: skip
+    for i, name in enumerate(table.head):
+        lines.add_column(name, justify="left" if i == 0 else "right", no_wrap=i > 0)
+    for row in table.rows:
+        lines.add_row(*row)
+    console.print(lines)
+    if table.note:
+        console.print(table.note, style="dim", highlight=False)
 
 
-def _write_png(folder: Path, pictures: dict[str, dict[str, Figure]]) -> None:
-    from automl_cli.report_html import png
+def _write(
+    report: Report,
+    output: Path | None,
+    folder: Path | None,
+    tracking_uri: str | None,
+    *,
+    mlflow: bool,
+) -> int:
+    """Files and MLflow, if asked for; returns the exit code."""
+    from automl_cli.report_pictures import pictures
+    from automl_cli.studies import ledger_path
 
-    for section, figures in pictures.items():
-        for name, figure in figures.items():
-            path = folder / section.replace("/", "-") / f"{name}.png"
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(png(figure))
-            click.echo(f"written: {path}", err=True)
+    if not (output or folder or mlflow):
+        return 0
+    sections = pictures(report, ledger_path())
+    page = _page(report, sections)
+    if folder is not None:
+        for path, picture in _files(sections).items():
+            _save(folder / path, picture)
+        click.echo(f"written: {len(_files(sections))} pictures in {folder}", err=True)
+    if output is not None:
+        _save(output, page.encode())
+        click.echo(f"written: {output}", err=True)
+    if not mlflow:
+        return 0
+    from automl_cli.mlflow_report import log_report
+
+    done, trouble = log_report(
+        report.entries, {"report.html": page.encode(), **_files(sections)}, tracking_uri
+    )
+    for experiment in done:
+        click.echo(f"in MLflow: the run report of the experiment {experiment}", err=True)
+    if trouble:
+        click.echo(f"the report is not in MLflow: {trouble}", err=True)
+    return 1 if trouble else 0
 
 
-def _write_html(
-    output: Path, groups: Sequence[Group], pictures: dict[str, dict[str, Figure]]
-) -> None:
+def _page(report: Report, sections: Sections) -> str:
     from automl_cli import report_html
+    from automl_cli.report_tables import further_tables, main_tables
 
-    sections = {
-        name: [report_html.png(f) for f in figures.values()] for name, figures in pictures.items()
+    tables = main_tables(report) + further_tables(report)
+    summary = "".join(report_html.table(t.head, t.rows, t.title, t.note) for t in tables)
+    return report_html.page("automl report", summary, sections)
+
+
+def _files(sections: Sections) -> dict[str, bytes]:
+    """The pictures by relative path: section/name.png."""
+    return {
+        f"{_file_name(section)}/{_file_name(name)}.png": picture
+        for section, made in sections.items()
+        for name, picture in made.items()
     }
-    summary = "".join(report_html.table(*rows_of(g)) for g in by_goal(groups).values())
-    output.write_text(report_html.page("automl report", summary, sections), encoding="utf-8")
-    click.echo(f"written: {output}", err=True)
+
+
+def _file_name(text: str) -> str:
+    return re.sub(r"[^\w.+=-]+", "-", text).strip("-.") or "_"
+
+
+def _save(path: Path, content: bytes) -> None:
+    from automl_spaces.errors import UserError
+
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+    except OSError as error:
+        raise UserError(f"cannot write {path}: {error.strerror or error}") from None

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from automl_algorithms.pareto import dominates, non_dominated
+from automl_algorithms.pareto import dominates, hypervolume, non_dominated
 
 vectors = st.lists(st.tuples(*[st.integers(0, 4).map(float)] * 3), max_size=25)
 
@@ -33,3 +34,40 @@ def test_one_objective_is_the_maximum(rewards: list[float]) -> None:
     """With one objective the front is every trial that reaches the best value."""
     found = non_dominated([(r,) for r in rewards])
     assert found == [i for i, r in enumerate(rewards) if r == max(rewards)]
+
+
+def test_a_known_hypervolume() -> None:
+    """Two overlapping rectangles; what is not above the reference adds nothing."""
+    assert hypervolume([(2.0, 1.0), (1.0, 3.0), (5.0, 0.0), (-1.0, 9.0)], (0.0, 0.0)) == 4.0
+    assert hypervolume([], (0.0, 0.0)) == 0.0
+
+
+@given(st.lists(st.tuples(st.integers(0, 9), st.integers(0, 9)), max_size=20))
+def test_hypervolume_counts_the_dominated_squares(points: list[tuple[int, int]]) -> None:
+    """On whole numbers it is the number of unit squares below some vector."""
+    squares = {(i, j) for x, y in points for i in range(x) for j in range(y)}
+    assert hypervolume(points, (0, 0)) == len(squares)
+
+
+pairs = st.lists(st.tuples(st.floats(-1, 1), st.floats(-1, 1)), max_size=15)
+
+
+@given(pairs, st.tuples(st.floats(-1, 1), st.floats(-1, 1)))
+def test_laws_of_the_hypervolume(
+    points: list[tuple[float, float]], new: tuple[float, float]
+) -> None:
+    """More vectors are never less, order is irrelevant, the front alone is enough."""
+    reference = (-1.0, -1.0)
+    area = hypervolume(points, reference)
+    assert hypervolume([*points, new], reference) >= area - 1e-12
+    assert hypervolume(points[::-1], reference) == area
+    front = [points[i] for i in non_dominated(points)]
+    assert hypervolume(front, reference) == pytest.approx(area)
+    mirrored = [(y, x) for x, y in points]
+    assert hypervolume(mirrored, reference) == pytest.approx(area)
+
+
+def test_the_hypervolume_of_three_rewards_is_refused() -> None:
+    """It is exact for two, and not offered for more."""
+    with pytest.raises(ValueError, match="two rewards, not for 3"):
+        hypervolume([(1.0, 1.0, 1.0)], (0.0, 0.0, 0.0))

@@ -81,15 +81,6 @@ def test_pareto_front_joins_the_best() -> None:
     assert (axes.get_xlabel(), axes.get_ylabel()) == ("ms", "accuracy")
 
 
-def test_comparison_draws_means_over_seeds() -> None:
-    """The mean of the curves, as long as the shortest of them."""
-    curves = {"a": [[1.0, 2.0, 3.0], [3.0, 4.0]], "b": [[0.0, 1.0]]}
-    (axes,) = plots.comparison(curves, ACCURACY).axes
-    assert list(axes.lines[0].get_ydata()) == [2.0, 3.0]
-    labels = [t.get_text() for t in axes.get_legend().get_texts()]
-    assert labels == ["a (2 seeds)", "b"]
-
-
 @pytest.mark.parametrize(
     "figure",
     [
@@ -104,8 +95,6 @@ def test_comparison_draws_means_over_seeds() -> None:
         lambda: plots.slices([{"$_{^": "$x"}, {"$_{^": "$y"}], [1.0, 2.0], ACCURACY),
         lambda: plots.importances({}),
         lambda: plots.pareto_front([], [], (ACCURACY, LOSS)),
-        lambda: plots.comparison({}, ACCURACY),
-        lambda: plots.comparison({"a": []}, ACCURACY),
     ],
 )
 def test_every_input_can_be_drawn(figure: Any) -> None:

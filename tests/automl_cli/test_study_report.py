@@ -1,17 +1,19 @@
-"""Studies side by side: groups over seeds, the table, and the HTML file."""
+"""Studies side by side: what is read from the ledger, and how it is grouped over seeds."""
 
 from __future__ import annotations
 
 import json
-import re
+import sqlite3
 from pathlib import Path
 
 import pytest
 
 from automl_cli.__main__ import main
 from automl_cli.ledger import Ledger
+from automl_cli.ledger_schema import StudyRow
 from automl_cli.studies import ledger_path
-from automl_cli.study_report import grouped, read
+from automl_cli.study_report import grouped, read, read_decisions
+from tests.automl_cli.report_studies import record, row
 
 RECIPE = """
 program: !branin {x1: 0.0, x2: 7.5}
@@ -39,44 +41,80 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_studies_that_differ_in_their_seed_are_one_group(folder: Path) -> None:
     """Mean and standard deviation are those of the best trials, the smallest losses here."""
     with Ledger(ledger_path(), read_only=True) as ledger:
-        studies = [read(ledger, row) for row in ledger.studies()]
-    groups = grouped(studies)
+        groups = grouped(read(ledger_path(), ledger.studies()))
     assert [(g.name, len(g.studies)) for g in groups] == [
         ("valley random", 3), ("valley evolution", 1),
     ]  # fmt: skip
-    best = [min(v for v in s.values if v is not None) for s in groups[0].studies]
+    best = [float(s.values.min()) for s in groups[0].studies]
     mean, spread = groups[0].metrics["loss"]
     assert mean == pytest.approx(sum(best) / 3)
     assert spread == pytest.approx((sum((b - mean) ** 2 for b in best) / 2) ** 0.5)
     assert groups[1].metrics["loss"][1] == 0.0
 
 
-def test_the_json_report_is_the_table(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """`--json` gives each group with its studies, and nothing else on standard output."""
-    capsys.readouterr()
-    assert main(["report", "valley", "--json"]) == 0
-    found = json.loads(capsys.readouterr().out)
-    assert [g["group"] for g in found] == ["valley random", "valley evolution"]
-    assert {s["seed"] for s in found[0]["studies"]} == {0, 1, 2}
-    assert found[0]["trials"] == 6
+def test_arrays_are_what_the_ledger_holds(folder: Path) -> None:
+    """Trials in finishing order, their metrics as columns, the best as `automl best` has it."""
+    with Ledger(ledger_path(), read_only=True) as ledger:
+        (row, *_) = ledger.studies()
+        trials = ledger.trials(row.id)
+    (study,) = read(ledger_path(), [row])
+    assert study.ids.tolist() == [t.id for t in trials]
+    losses = [json.loads(t.metrics)["loss"] for t in trials]
+    assert study.metrics["loss"].tolist() == losses
+    assert study.curve.tolist() == [min(losses[: n + 1]) for n in range(len(losses))]
+    assert study.best["loss"] == study.final == min(losses)
+    assert study.best_trial == trials[losses.index(min(losses))].id
+    assert study.counts == {"completed": 6}
+    last = len(trials) - 1
+    assert read_decisions(ledger_path(), [(study, last)]) == [json.loads(trials[last].decisions)]
 
 
-def test_the_html_file_carries_its_pictures(
-    folder: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """One file, no reference to any other, a comparison and a section per study."""
-    assert main(["report", "-o", "report.html"]) == 0
-    page = (folder / "report.html").read_text(encoding="utf-8")
-    assert page.count("data:image/png;base64,") >= 5
-    assert not re.findall(r'(?:src|href)="(?!data:)', page)
-    for name in ("comparison", "valley-random-0", "valley-evolution-0"):
-        assert f"<h2>{name}</h2>" in page
+def test_what_differs_in_more_than_the_seed_is_another_group(tmp_path: Path) -> None:
+    """Space, options and objective separate groups, and each has a name of its own."""
+    path = tmp_path / "ledger.db"
+    for about in (
+        row(seed=0), row(seed=1), row(seed=2, space="other")._replace(name="r-1"),
+        row(seed=3, options={"n": 2}), row(name="r+s", seed=4),
+    ):  # fmt: skip
+        record(path, about, [{"m": 1.0}, {}])
+    with Ledger(path, read_only=True) as ledger:
+        groups = grouped(read(path, ledger.studies()))
+    assert [(g.name, len(g.studies)) for g in groups] == [
+        ("study random", 2), ("study random [r-1]", 1), ("study random(n=2)", 1),
+        ("r+s random", 1),
+    ]  # fmt: skip
+    assert groups[0].studies[0].counts == {"completed": 1, "failed": 1}
+    assert groups[0].trials == 2
 
 
-def test_an_unknown_study_is_told(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """With the nearest name, and exit code 2."""
-    assert main(["report", "valey-random-0"]) == 2
-    assert "did you mean valley-random-0?" in capsys.readouterr().err
+def test_the_best_trial_has_the_highest_budget(tmp_path: Path) -> None:
+    """A value after one epoch is no result of a search that trained another one in full."""
+    path = tmp_path / "ledger.db"
+    record(path, row(), [{"m": 0.5}, {"m": 0.9}, {"m": 0.8}])
+    connection = sqlite3.connect(path)
+    with connection:
+        connection.execute("UPDATE trials SET budget = 1 WHERE id = 2")
+    connection.close()
+    with Ledger(path, read_only=True) as ledger:
+        (study,) = read(path, ledger.studies())
+    assert (study.best_trial, study.best) == (3, {"m": 0.8})
+    assert study.curve.tolist() == [0.5, 0.5, 0.8]
+
+
+def test_a_ledger_from_before_there_were_budgets_is_read(tmp_path: Path) -> None:
+    """Reading does not bring it up to date; all of its trials were granted everything."""
+    path = tmp_path / "ledger.db"
+    record(path, row(), [{"m": 0.5}])
+    connection = sqlite3.connect(path)
+    with connection:
+        connection.execute("ALTER TABLE trials DROP COLUMN budget")
+        connection.execute("ALTER TABLE trials DROP COLUMN parent")
+    with connection:
+        row_of_study = StudyRow._make(connection.execute("SELECT * FROM studies").fetchone())
+    connection.close()
+    (study,) = read(path, [row_of_study])
+    assert study.budgets.tolist() == [float("inf")]
+    assert study.best == {"m": 0.5}
 
 
 def test_several_objectives_show_the_pareto_front_first(

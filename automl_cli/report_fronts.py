@@ -1,0 +1,102 @@
+"""Searches with several objectives: their Pareto fronts and the hypervolume of these."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from automl_algorithms.pareto import hypervolume, non_dominated
+from automl_cli.report_curves import Floats
+from automl_cli.study_report import Group, StudyData
+from automl_spaces.errors import UserError
+from automl_spaces.objective import Objective
+
+
+class Front(NamedTuple):
+    """The Pareto fronts of a group.
+
+    Attributes:
+        sizes: per seed, how many trials no other trial of the search beats.
+        points: the values of those that no trial of any seed beats, a tuple each, sorted.
+        reference: the values that the hypervolume is measured from; None for more than two
+            objectives.
+        volumes: float64 [seeds], the hypervolume of each seed; empty without a reference.
+    """
+
+    sizes: list[int]
+    points: list[tuple[float, ...]]
+    reference: tuple[float, ...] | None
+    volumes: Floats
+
+    def moments(self) -> tuple[float, float]:
+        """Mean and standard deviation of the hypervolume over seeds."""
+        spread = float(self.volumes.std(ddof=1)) if len(self.volumes) > 1 else 0.0
+        return float(self.volumes.mean()), spread
+
+
+def points_of(study: StudyData, objectives: Sequence[Objective]) -> list[tuple[float, ...]]:
+    """The objectives of the completed trials that have them all, a tuple of values each."""
+    table = np.stack([study.metric(o.metric) for o in objectives], axis=1)
+    table = table[study.completed & np.isfinite(table).all(axis=1)]
+    return [tuple(point) for point in table.tolist()]
+
+
+def front_of(
+    points: Sequence[tuple[float, ...]], objectives: Sequence[Objective]
+) -> list[tuple[float, ...]]:
+    """Those that no other is better than in every objective."""
+    return [points[i] for i in non_dominated([_rewards(p, objectives) for p in points])]
+
+
+def fronts(groups: Sequence[Group], reference: Sequence[float] | None) -> list[Front]:
+    """The fronts of groups that have the same objectives.
+
+    Args:
+        reference: in the order and the units of the objectives; by default the worst values
+            that any trial of these groups has.
+
+    Raises:
+        UserError: a reference for other than two objectives, since the hypervolume is exact
+            and that of more is not offered, or of the wrong length.
+    """
+    objectives = groups[0].objectives
+    names = ", ".join(o.metric for o in objectives)
+    if reference is not None and len(objectives) != 2:
+        raise UserError(
+            f"the hypervolume is measured for two objectives, and there are {len(objectives)}: "
+            f"{names}",
+            hint="leave --reference away: fronts are found for any number",
+        )
+    if reference is not None and len(reference) != 2:
+        raise UserError(f"--reference takes a value for each of {names}, as in 0.5,200")
+    seeds = [[points_of(s, objectives) for s in g.studies] for g in groups]
+    told = [point for group in seeds for points in group for point in points]
+    if reference is None and len(objectives) == 2 and told:
+        pairs = zip(objectives, zip(*told, strict=True), strict=True)
+        reference = [o.value(min(map(o.reward, column))) for o, column in pairs]
+    return [_front(group, objectives, reference) for group in seeds]
+
+
+def _front(
+    seeds: Sequence[Sequence[tuple[float, ...]]],
+    objectives: Sequence[Objective],
+    reference: Sequence[float] | None,
+) -> Front:
+    own = [front_of(points, objectives) for points in seeds]
+    volumes = []
+    if reference is not None:
+        low = _rewards(reference, objectives)
+        volumes = [hypervolume([_rewards(p, objectives) for p in front], low) for front in own]
+    shared = front_of([point for front in own for point in front], objectives)
+    return Front(
+        [len(front) for front in own],
+        sorted({*shared}),
+        None if reference is None else tuple(reference),
+        np.array(volumes),
+    )
+
+
+def _rewards(values: Sequence[float], objectives: Sequence[Objective]) -> tuple[float, ...]:
+    return tuple(o.reward(v) for o, v in zip(objectives, values, strict=True))

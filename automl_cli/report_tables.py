@@ -1,0 +1,171 @@
+"""The tables of a report, as texts: the same for the terminal and for HTML."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Final, NamedTuple
+
+from automl_cli.formats import duration, number
+from automl_cli.report_data import Entry, Report, by_goal
+from automl_cli.report_targets import Reached
+from automl_cli.study_report import Group
+
+SHOWN_METRICS: Final = 5
+_FIRST: Final = "recipe and algorithm"
+
+
+class Table(NamedTuple):
+    """Texts; the first column names what a row is about."""
+
+    title: str
+    head: list[str]
+    rows: list[list[str]]
+    note: str = ""
+
+
+def main_table(groups: Sequence[Group], most: int = SHOWN_METRICS) -> Table:
+    """Groups after the same goal: the metrics of their best trials, at most so many."""
+    goal = groups[0].objectives[0].metric
+    others = [m for m in groups[0].metrics if m not in (goal, "seconds")]
+    metrics = [goal, *others[: most - 1]]
+    rows = [
+        [
+            *(g.name, str(len(g.studies)), f"{g.trials:g}"),
+            *(_moments(*g.metrics[m], len(g.studies)) if m in g.metrics else "-" for m in metrics),
+            duration(g.seconds),
+        ]
+        for g in groups
+    ]
+    return Table("", [_FIRST, "seeds", "trials", *metrics, "time in trials"], rows)
+
+
+def main_tables(report: Report, most: int = SHOWN_METRICS) -> list[Table]:
+    """A table per goal."""
+    groups = [entry.group for entry in report.entries]
+    return [main_table(members, most) for members in by_goal(groups).values()]
+
+
+def further_tables(report: Report) -> list[Table]:
+    """What was asked for, and the ranks when algorithms have recipes and seeds in common."""
+    made = [_at(report), _reached(report), *_fronts(report), _ranks(report)]
+    return [table for table in made if table is not None]
+
+
+def _ranks(report: Report) -> Table | None:
+    ranks = report.ranks
+    if ranks is None:
+        return None
+    searches = _count(ranks.blocks, "search", "searches")
+    note = f"over {searches} of each, on {_count(ranks.problems, 'recipe')}; ties are averaged"
+    if ranks.left_out:
+        note += f"; without {', '.join(ranks.left_out)}, for want of recipes and seeds in common"
+    rows = [[name, f"{mean:.2f}"] for name, mean in ranks.mean.items()]
+    return Table("Mean rank of the final value", ["algorithm", "mean rank"], rows, note)
+
+
+def _reached(report: Report) -> Table | None:
+    found = [(entry.group, entry.reached) for entry in report.entries if entry.reached]
+    if not found:
+        return None
+    goal = found[0][0].objectives[0]
+    costs = list(dict.fromkeys(cost for _, reached in found for cost in reached.until))
+    rows = [
+        [group.name, str(len(group.studies)), f"{100 * reached.share:.4g} %",
+         *(_median(reached, cost) for cost in costs)]
+        for group, reached in found
+    ]  # fmt: skip
+    sign = "≥" if goal.direction == "maximize" else "≤"
+    title = f"Time to {goal.metric} {sign} {report.wishes.target:g}"
+    note = "medians over the seeds that reached it"
+    return Table(title, [_FIRST, "seeds", "reached", *costs], rows, note)
+
+
+def _median(reached: Reached, cost: str) -> str:
+    median = reached.median(cost) if cost in reached.until else None
+    if median is None:
+        return "-"
+    return duration(median) if cost == "seconds" else number(median)
+
+
+def _at(report: Report) -> Table | None:
+    found = [(entry, entry.at) for entry in report.entries if entry.at]
+    if not found:
+        return None
+    names = list(dict.fromkeys(name for _, at in found for name in at.values))
+    published = any(entry.published for entry, _ in found)
+    spent = {at.budget.metric for _, at in found}
+    at_head = spent.pop() if len(spent) == 1 else "at"
+    head = [_FIRST, "seeds", at_head]
+    for name in names:
+        head += [name, *["published"] * published]
+    head += ["as"] * published
+    rows = []
+    for entry, at in found:
+        cells = [
+            [_moments(*at.moments(n), len(entry.group.studies)) if n in at.values else "-",
+             *[_published(entry, n)] * published]
+            for n in names
+        ]  # fmt: skip
+        rows.append([
+            *(entry.group.name, str(len(entry.group.studies))),
+            f"{at.budget.amount:,.10g}" if at_head != "at" else str(at.budget),
+            *(cell for pair in cells for cell in pair),
+            *[entry.published.name if entry.published else ""] * published,
+        ])  # fmt: skip
+    return Table("Values at a budget", head, rows, _at_note(report))
+
+
+def _at_note(report: Report) -> str:
+    notes = ["mean ± population standard deviation over seeds, by the protocol of NATS-Bench"]
+    short = sum(entry.at.short for entry in report.entries if entry.at)
+    if short:
+        notes.append(f"{_count(short, 'search', 'searches')} ended before the budget")
+    sources = dict.fromkeys(e.published.source for e in report.entries if e.at and e.published)
+    return "; ".join([*notes, *(f"published: {source}" for source in sources)])
+
+
+def _published(entry: Entry, name: str) -> str:
+    if not entry.published or name not in entry.published.values:
+        return "-"
+    return plus_minus(*entry.published.values[name])
+
+
+def _fronts(report: Report) -> list[Table]:
+    tables = {}
+    found = [(entry.group, entry.front) for entry in report.entries if entry.front]
+    for goals in dict.fromkeys(tuple(group.objectives) for group, _ in found):
+        mine = [(group, front) for group, front in found if tuple(group.objectives) == goals]
+        reference = mine[0][1].reference
+        head = [_FIRST, "seeds", "trials on the front", *["hypervolume"] * bool(reference)]
+        rows = []
+        for group, front in mine:
+            mean = sum(front.sizes) / len(front.sizes)
+            volume = [_moments(*front.moments(), len(group.studies))] if reference else []
+            rows.append([group.name, str(len(group.studies)), f"{mean:.4g}", *volume])
+        note = ""
+        if reference:
+            pairs = zip(goals, reference, strict=True)
+            note = "measured from " + ", ".join(f"{o.metric} {number(v)}" for o, v in pairs)
+            note += ", the worst seen" * (report.wishes.reference is None)
+        names = ", ".join(f"{o.direction} {o.metric}" for o in goals)
+        tables[goals] = Table(f"Pareto fronts: {names}", head, rows, note)
+    return list(tables.values())
+
+
+def _moments(mean: float, spread: float, seeds: int) -> str:
+    return plus_minus(mean, spread) if seeds > 1 and spread else number(mean)
+
+
+def plus_minus(mean: float, spread: float) -> str:
+    """Mean and spread: two significant digits of the spread, and as many decimals of the mean."""
+    if not (math.isfinite(mean) and math.isfinite(spread)):
+        return "-"
+    decimals = 1 - math.floor(math.log10(spread)) if spread > 0 else 7
+    if abs(mean) >= 1e5 or decimals > 6:
+        return f"{number(mean)} ± {spread:.2g}"
+    return f"{mean:.{max(decimals, 0)}f} ± {spread:.{max(decimals, 0)}f}"
+
+
+def _count(count: int, one: str, many: str = "") -> str:
+    return f"{count} {one if count == 1 else many or one + 's'}"
