@@ -26,7 +26,7 @@ class LayerSpec(NamedTuple):
     """One convolution or linear layer; a linear layer is a 1 x 1 convolution on one pixel.
 
     Attributes:
-        kind: "conv", "depthwise" or "linear".
+        kind: "conv", "depthwise", "linear", or "norm" (normalisation alone: k is 0, no weights).
         cin, cout: input and output channels.
         oh, ow: height and width of the output, in pixels.
         k: kernel size (square).
