@@ -24,7 +24,9 @@ def measure(quick: bool) -> list[Row]:
             for n in counts
             for name in names
         }
-        runs |= {("tpe", n): partial(optuna.run, "cost", trials=n, measured=measured) for n in counts}
+        runs |= {
+            ("tpe", n): partial(optuna.run, "cost", trials=n, measured=measured) for n in counts
+        }
         found = dict(zip(runs, alternate(repeats, *runs.values()), strict=True))
     rows = []
     for name in names:

@@ -78,7 +78,9 @@ def campaigns(options: argparse.Namespace) -> list[Campaign]:
                 found.append(Campaign(recipe, f"{name}-nats", algorithm, options.seeds, True))
         if options.defaults:
             found += [
-                Campaign(recipe, name, name, min(options.seeds, SLOW.get(name, options.seeds)), False)
+                Campaign(
+                    recipe, name, name, min(options.seeds, SLOW.get(name, options.seeds)), False
+                )
                 for name in DEFAULTS
             ]
     return [c for c in found if wanted is None or c.label in wanted]

@@ -71,7 +71,9 @@ def search_random() -> Callable[[], None]:
 
 
 def search_evolution() -> Callable[[], None]:
-    return _search(catalogue.create("evolution", {"population": 50, "tournament": 10}))
+    return _search(
+        catalogue.create("evolution", {"population": 50, "tournament": 10, "crossover": 0.0})
+    )
 
 
 def build() -> Callable[[], object]:

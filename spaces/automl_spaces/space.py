@@ -95,18 +95,27 @@ class Space:
         With a rate at least one changes. Decisions that become active are drawn. A record that
         cannot be changed is returned as it is.
         """
-        values = list(decisions.values)
-        movable = sampling.mutable(self.points, values)
+        movable = self.mutable(decisions)
         if not movable:
             return decisions
         if rate is None:
-            chosen = [movable[int(rng.random() * len(movable))]]
-        else:
-            chosen = [p for p in movable if rng.random() < rate] or [rng.choice(movable)]
+            return self.change(decisions, movable[int(rng.random() * len(movable))], rng)
+        values = list(decisions.values)
+        chosen = [p for p in movable if rng.random() < rate] or [rng.choice(movable)]
         for point in chosen:
             sampling.mutate_point(self.points, values, point, rng)
         if tuple(values) == decisions.values:  # slots of one group have traded places twice
             sampling.mutate_point(self.points, values, chosen[0], rng)
+        return Decisions(self, sampling.complete(self.points, values, rng))
+
+    def mutable(self, decisions: Decisions) -> list[Point]:
+        """The active decision points of a record that could have another value."""
+        return sampling.mutable(self.points, decisions.values)
+
+    def change(self, decisions: Decisions, point: Point, rng: random.Random) -> Decisions:
+        """The neighbour in which a given point, one of `mutable`, is different."""
+        values = list(decisions.values)
+        sampling.mutate_point(self.points, values, point, rng)
         return Decisions(self, sampling.complete(self.points, values, rng))
 
     def crossover(self, a: Decisions, b: Decisions, rng: random.Random) -> Decisions:

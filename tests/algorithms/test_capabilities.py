@@ -24,7 +24,7 @@ def test_every_shortfall_is_told_at_once() -> None:
         "fancy takes at most 1 objective(s), got accuracy, latency (these can",
     ]
     assert all(line.startswith("r.yaml:4:12: algorithm: ") for line in lines)
-    assert lines[-1].endswith("(these can: bayesian, random)")
+    assert lines[-1].endswith("(these can: bayesian, nsga2, random)")
 
 
 def test_a_grid_needs_a_resolution_for_a_continuous_point() -> None:

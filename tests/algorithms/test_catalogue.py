@@ -50,9 +50,10 @@ def test_signature_is_that_of_the_class() -> None:
     assert list(catalogue.signature("random").params) == []
     params = catalogue.signature("evolution").params
     assert list(params) == [
-        "preset", "population", "tournament", "replacement", "mutation_rate", "crossover"
-    ]  # fmt: skip
-    assert params["crossover"].default == 0.0
+        *("preset", "population", "tournament", "replacement"),
+        *("mutation", "repeat", "crossover", "mutation_rate"),
+    ]
+    assert params["preset"].default == "default"
 
 
 def test_every_wrong_option_is_told_at_once_with_its_place_and_the_nearest_name() -> None:

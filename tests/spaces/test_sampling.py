@@ -58,6 +58,20 @@ def test_mutation_changes_exactly_one_decision(space: Space, rng: random.Random)
 
 
 @LAW
+@given(spaces, seeds)
+def test_every_decision_that_is_called_mutable_can_be_changed(
+    space: Space, rng: random.Random
+) -> None:
+    """Itself, or with it the group that it is a slot of, and nothing else that is free."""
+    before = space.sample(rng)
+    for point in space.mutable(before):
+        after = space.change(before, point, rng)
+        space.check(after.values)
+        place = point.group.indices if point.group else point.index
+        assert freely_changed(before, after) == {place}
+
+
+@LAW
 @given(spaces, seeds, st.sampled_from([0.0, 0.3, 1.0]))
 def test_mutation_by_rate_changes_something(space: Space, rng: random.Random, rate: float) -> None:
     """At least one decision, whatever the rate."""

@@ -14,17 +14,21 @@ from automl_algorithms.multi_trial.evolution import Evolution
 from automl_algorithms.multi_trial.random import Random
 from automl_algorithms.proposer import attempt_rng
 from automl_algorithms.sampling import sample
+from automl_spaces.choices import oneof
 from automl_spaces.decisions import Decisions
 from automl_spaces.errors import UserError
+from automl_spaces.space import Space
 from tests.algorithms.driving import ONE, seeded
 from tests.algorithms.spaces import reward_of, space_of
 
 CELLS = space_of("cells")
+OPS = ["none", "skip", "conv1", "conv3", "pool"]
+NATS = Space.compile({"cell": [[oneof(OPS) for _ in range(node)] for node in (1, 2, 3)]})
 
 
-def _evolution(**options: Any) -> Evolution:
+def _evolution(space: Space = CELLS, **options: Any) -> Evolution:
     made = Evolution(**options)
-    made.setup(CELLS, ONE, 0)
+    made.setup(space, ONE, 0)
     return made
 
 
@@ -45,6 +49,17 @@ def test_the_oldest_dies_not_the_worst() -> None:
     born = [(r, _born(evolution, i, r)) for i, r in enumerate([9.0, 1, 5, 3, 7, 2, 8, 4, 6])]
     assert list(evolution._alive) == born[-5:]
     assert max(evolution._alive)[0] < 9.0
+
+
+def test_the_answer_is_the_best_ever_even_when_it_has_died() -> None:
+    """Five young ones live, none of them the best; the search still answers with it."""
+    evolution = Evolution(population=5, tournament=2)
+    search = sample(CELLS, evolution, 20)
+    for i, (_, feedback) in enumerate(search):
+        feedback(9.0 if i == 3 else i / 20)
+    assert search.best is not None
+    assert search.best.trial_id == 3
+    assert [r for r, _ in evolution._alive] == [i / 20 for i in range(15, 20)]
 
 
 def test_a_failed_trial_enters_neither_population_nor_tournament() -> None:
@@ -117,6 +132,64 @@ def test_mutation_rate() -> None:
         assert distances <= allowed
 
 
+def test_hierarchical_mutation_is_that_of_nats_bench() -> None:
+    """The node first, then one of its edges: 1/3, 1/6, 1/6, 1/9, 1/9, 1/9; never the same op."""
+    evolution = _evolution(NATS, preset="nats")
+    rng = random.Random(0)
+    parent = NATS.sample(rng)
+    changed: Counter[int] = Counter()
+    for _ in range(60_000):
+        child = evolution._mutate(parent, rng)
+        (place,) = (i for i in range(6) if child.values[i] != parent.values[i])
+        changed[place] += 1
+    expected = [1 / 3, 1 / 6, 1 / 6, 1 / 9, 1 / 9, 1 / 9]
+    assert [changed[i] / 60_000 for i in range(6)] == pytest.approx(expected, abs=0.01)
+
+
+def test_a_repeat_keeps_the_old_value_as_often_as_any_other() -> None:
+    """NATS-Bench's size space: a random layer gets a random width, 1/8 of all changes nothing."""
+    sizes = Space.compile({"widths": [oneof(list(range(8, 72, 8))) for _ in range(5)]})
+    evolution = _evolution(sizes, preset="nats_size")
+    rng = random.Random(0)
+    parent = sizes.sample(rng)
+    children = [evolution._mutate(parent, rng) for _ in range(20_000)]
+    assert sum(c == parent for c in children) / 20_000 == pytest.approx(1 / 8, abs=0.01)
+    layers = Counter(i for c in children for i in range(5) if c.values[i] != parent.values[i])
+    assert [layers[i] / 20_000 for i in range(5)] == pytest.approx([7 / 40] * 5, abs=0.01)
+
+
+def test_hierarchical_mutation_knows_what_is_active() -> None:
+    """A decision that does not count is never chosen; its chance goes to those beside it."""
+    mixed = space_of("mixed")
+    evolution = _evolution(mixed, mutation="hierarchical")
+    rng = random.Random(0)
+    changed: Counter[str] = Counter()
+    parent = mixed.decode(
+        {"kernel": 3, "fixed": "only", "optimizer": "adam", "optimizer(adam).lr": 0.01,
+         "optimizer(adam).steps": 2, "augment[0]": "flip", "augment[1]": "crop",
+         "order[0]": "norm", "order[1]": "act", "order[2]": "conv", "width": 1.0}
+    )  # fmt: skip
+    for _ in range(5000):
+        child = evolution._mutate(parent, rng)
+        mixed.check(child.values)
+        both = [k for k, v in parent.as_dict().items() if child.as_dict().get(k, v) != v]
+        changed[both[0].partition("[")[0]] += 1
+    chances = {k: n / 5000 for k, n in changed.items()}
+    # fixed cannot change; optimizer branches into itself and the two decisions below it.
+    assert chances == pytest.approx(
+        {"kernel": 0.2, "optimizer": 0.1, "optimizer(adam).lr": 0.05, "optimizer(adam).steps": 0.05,
+         "augment": 0.2, "order": 0.2, "width": 0.2}, abs=0.03
+    )  # fmt: skip
+
+
+def test_a_program_that_cannot_change_is_its_own_child() -> None:
+    """Neither way of mutating fails for want of a decision."""
+    only = Space.compile({"op": oneof(["only"])})
+    evolution = _evolution(only, preset="nats")
+    decisions = only.sample(random.Random(0))
+    assert evolution._mutate(decisions, random.Random(0)) == decisions
+
+
 def test_crossover_mixes_two_parents() -> None:
     """Each decision of a child comes from one of two parents, but for the one that mutates."""
     evolution = _evolution(population=2, tournament=1, crossover=1.0)
@@ -133,13 +206,18 @@ def test_crossover_mixes_two_parents() -> None:
 
 
 def test_presets_and_overrides() -> None:
-    """A preset sets three options, each of which can be overridden alone."""
+    """A preset sets six options, each of which can be overridden alone."""
     made = Evolution(preset="nats")
     assert (made.population, made.tournament, made.replacement) == (10, 3, True)
     made = Evolution(preset="paper", population=200)
     assert (made.population, made.tournament, made.replacement) == (200, 25, True)
     made = Evolution()
     assert (made.population, made.tournament, made.replacement) == (50, 10, False)
+    assert (made.mutation, made.repeat, made.crossover) == ("uniform", False, 0.8)
+    assert Evolution(crossover=0.0).crossover == Evolution(preset="paper").crossover == 0.0
+    made = Evolution(preset="nats", repeat=True)
+    assert (made.mutation, made.repeat) == ("hierarchical", True)
+    assert Evolution(preset="nats_size", mutation="hierarchical").repeat
 
 
 @pytest.mark.parametrize(
@@ -151,6 +229,9 @@ def test_presets_and_overrides() -> None:
         ({"mutation_rate": 0.0}, "mutation_rate must be"),
         ({"crossover": 1.5}, "crossover must be"),
         ({"preset": "nat"}, "did you mean nats?"),
+        ({"mutation": "hierarchic"}, "did you mean hierarchical?"),
+        ({"preset": "nats", "mutation_rate": 0.1}, "needs mutation: uniform"),
+        ({"repeat": True, "mutation_rate": 0.1}, "and repeat: false"),
     ],
 )
 def test_options_that_make_no_sense(options: dict[str, Any], message: str) -> None:
