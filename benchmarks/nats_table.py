@@ -12,7 +12,6 @@ leaves its rows out, and the output says so.
 from __future__ import annotations
 
 import argparse
-import json
 import subprocess
 import sys
 import time
@@ -92,10 +91,9 @@ def run(campaign: Campaign, folder: Path) -> bool:
     line = ["run", campaign.recipe, "-a", campaign.algorithm, *settings, "--no-mlflow"]
     line += ["--seeds", str(campaign.seeds)]
     print(f"{campaign.recipe} {campaign.label} ...", file=sys.stderr)
-    done = subprocess.run(
-        [sys.executable, "-m", "automl_cli", *line], cwd=folder, stderr=subprocess.PIPE, text=True
-    )
-    print(done.stderr.strip().splitlines()[-2:], file=sys.stderr)
+    line = [sys.executable, "-m", "automl_cli", *line]
+    done = subprocess.run(line, cwd=folder, stderr=subprocess.PIPE, text=True, check=False)
+    print("\n".join(done.stderr.strip().splitlines()[-3:]), file=sys.stderr)
     return done.returncode == 0
 
 
