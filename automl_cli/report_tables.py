@@ -48,7 +48,7 @@ def main_tables(report: Report, most: int = SHOWN_METRICS) -> list[Table]:
 
 def further_tables(report: Report) -> list[Table]:
     """What was asked for, and the ranks when algorithms have recipes and seeds in common."""
-    made = [_at(report), _reached(report), *_fronts(report), _ranks(report)]
+    made = [*_at(report), _reached(report), *_fronts(report), _ranks(report)]
     return [table for table in made if table is not None]
 
 
@@ -88,32 +88,28 @@ def _median(reached: Reached, cost: str) -> str:
     return duration(median) if cost == "seconds" else number(median)
 
 
-def _at(report: Report) -> Table | None:
-    found = [(entry, entry.at) for entry in report.entries if entry.at]
-    if not found:
-        return None
-    names = list(dict.fromkeys(name for _, at in found for name in at.values))
+def _at(report: Report) -> list[Table]:
+    """A table per metric; the notes stand below the last."""
+    names = dict.fromkeys(name for e in report.entries if e.at for name in e.at.values)
+    tables = [_at_metric(report, name) for name in names]
+    return [*tables[:-1], *(table._replace(note=_at_note(report)) for table in tables[-1:])]
+
+
+def _at_metric(report: Report, name: str) -> Table:
+    found = [(e, e.at) for e in report.entries if e.at and name in e.at.values]
     published = any(entry.published for entry, _ in found)
-    spent = {at.budget.metric for _, at in found}
-    at_head = spent.pop() if len(spent) == 1 else "at"
-    head = [_FIRST, "seeds", at_head]
-    for name in names:
-        head += [name, *["published"] * published]
-    head += ["as"] * published
-    rows = []
-    for entry, at in found:
-        cells = [
-            [_moments(*at.moments(n), len(entry.group.studies)) if n in at.values else "-",
-             *[_published(entry, n)] * published]
-            for n in names
-        ]  # fmt: skip
-        rows.append([
-            *(entry.group.name, str(len(entry.group.studies))),
-            f"{at.budget.amount:,.10g}" if at_head != "at" else str(at.budget),
-            *(cell for pair in cells for cell in pair),
+    rows = [
+        [
+            *(entry.group.name, str(len(entry.group.studies)), f"{at.budget.amount:,.10g}"),
+            _moments(*at.moments(name), len(entry.group.studies)),
+            *[_published(entry, name)] * published,
             *[entry.published.name if entry.published else ""] * published,
-        ])  # fmt: skip
-    return Table("Values at a budget", head, rows, _at_note(report))
+        ]
+        for entry, at in found
+    ]
+    spent = " or ".join(dict.fromkeys(at.budget.metric for _, at in found))
+    head = [_FIRST, "seeds", "at", name, *["published", "as"] * published]
+    return Table(f"{name} at a budget of {spent}", head, rows)
 
 
 def _at_note(report: Report) -> str:

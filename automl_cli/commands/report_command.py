@@ -136,6 +136,8 @@ def _print(report: Report) -> None:
     from automl_cli.report_tables import SHOWN_METRICS, further_tables, main_tables
 
     console = Console()
+    if not console.is_terminal:  # a file has room for whole names
+        console = Console(width=160)
     widest = [main_tables(report, most) for most in range(SHOWN_METRICS, 0, -1)]
     for choices in zip(*widest, strict=True):  # as many metrics as the terminal has room for
         _print_table(console, next((t for t in choices if _width(t) <= console.width), choices[-1]))

@@ -110,5 +110,6 @@ def _print(recipe: Recipe, space: Space, every_point: bool) -> None:
     options = ", ".join(f"{k}: {v}" for k, v in recipe.options.items())
     title("algorithm", f"  {recipe.algorithm}" + f" ({options})" * bool(options))
     title("objective", "  " + ", ".join(f"{o.direction} {o.metric}" for o in recipe.objectives))
-    budget = ", ".join(f"{v:g} {k}" for k, v in recipe.budget.items() if v is not None)
+    limits = {k: v for k, v in recipe.budget.items() if v is not None and k != "charge"}
+    budget = ", ".join(f"{v:g} {k}" for k, v in limits.items())
     title("budget", "  " + (budget or "none"))

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from automl_spaces.space import Space
 
 Skeleton = list[tuple[Any, ...]]
-"""Of each module: its path, its class, its options but for drop rates, the shapes of its tensors."""
+"""Of each module: path, class, options but for drop rates, the shapes of its tensors."""
 
 
 def check_fixed(algorithm: str, space: Space) -> None:

@@ -156,7 +156,7 @@ def test_one_file_holds_everything(folder: Path, capsys: pytest.CaptureFixture[s
     }  # fmt: skip
     for name in ("comparison", "nats-topology-cifar10-random-0"):
         assert f"<h2>{name}</h2>" in page
-    for title in ("Values at a budget", "Time to accuracy", "Mean rank of the final value"):
+    for title in ("final_accuracy at a budget", "Time to accuracy", "Mean rank of the final value"):
         assert f"<h3>{title}" in page
 
 
