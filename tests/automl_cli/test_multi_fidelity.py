@@ -192,3 +192,23 @@ def test_pbt_refuses_what_changes_the_architecture(project: Project) -> None:
     assert "model.blocks[0].filters" in refused.err
     assert run("optimizer.lr", "0.05, 0.1").code == 0
     assert run("model.blocks[0].stride", "1, 2").code == 2
+
+
+def test_a_mistake_that_every_trial_would_repeat_ends_the_search(project: Project) -> None:
+    """A table that is nowhere is told once, with what to do, and not trial by trial."""
+    outcome = project("run", "nats/topology", "--no-mlflow", "--set", "program.source=/nowhere.npz")
+    assert outcome.code == 2
+    assert "/nowhere.npz" in outcome.err
+    assert len(project.trials()) == 1
+    assert "Traceback" not in outcome.err
+
+
+def test_several_objectives_need_an_algorithm_for_them(project: Project) -> None:
+    """Said before anything runs, with those that can."""
+    both = "objective=[{maximize: score}, {minimize: began}]"
+    outcome = project("run", "recipe.yaml", "--set", both)
+    assert outcome.code == 2
+    assert "hyperband takes at most 1 objective(s), got score, began" in outcome.err
+    assert "nsga2" in outcome.err
+    assert not project.trials()
+    assert project("run", "recipe.yaml", "--set", both, "-a", "nsga2").code == 0
