@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import importlib
-import os
-import select
-import sys
+from collections.abc import Sequence
 from typing import Any, Final
 
 import click
 
 from automl_cli import __version__
+from automl_cli.broken_pipe import quiet_when_unread
 
 COMMANDS: Final = {
     "run": "Run a recipe: search, or train once when it has no space.",
@@ -55,16 +54,10 @@ class LazyGroup(click.Group):
         return super().resolve_command(ctx, args)
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run the command; it ends quietly when nobody reads its output: `automl list | head`."""
-        try:
+        """Run the command; it ends quietly when nobody reads its output."""
+        with quiet_when_unread():
             return super().invoke(ctx)
-        except BrokenPipeError as error:
-            output = select.poll()
-            output.register(sys.stdout.fileno(), 0)  # errors are told without being asked for
-            if not output.poll(0):  # another pipe broke, and click would leave without a word
-                raise RuntimeError("a pipe to another process broke") from error
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            return 0
+        return 0
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """The table itself: no command is imported for its help."""
@@ -86,3 +79,18 @@ def cli() -> Any:
     automl run first_run -a bayesian        the same with another algorithm
     automl ui                               the results in MLflow
     """
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run the command line; returns the exit code. Errors that click knows are shown."""
+    try:
+        code = cli.main(args=arguments, prog_name="automl", standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except click.Abort:
+        from automl_cli.errors import INTERRUPTED
+
+        click.echo("interrupted", err=True)
+        return INTERRUPTED
+    return code if isinstance(code, int) else 0

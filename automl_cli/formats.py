@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
@@ -49,6 +48,8 @@ def duration(seconds: float) -> str:
 
 def decisions_text(record: str | dict[str, Any], limit: int = 60) -> str:
     """A decision record in few words: names without their common path, cut to `limit`."""
+    import json
+
     data: dict[str, Any] = json.loads(record) if isinstance(record, str) else record
     parts = [f"{short_name(k, data)}={_value(v)}" for k, v in data.items()]
     text = " ".join(parts)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 from automl_cli import recipe_files as files
@@ -17,9 +17,10 @@ from automl_spaces.space import Space
 from automl_spaces.symbols import Symbol
 
 
-@dataclass
-class Recipe:
+class Recipe(SimpleNamespace):
     """A recipe with every key read and checked against the others.
+
+    A namespace, because `RecipeReader` alone makes one and gives every key.
 
     Attributes:
         program: the static child program.
@@ -41,15 +42,15 @@ class Recipe:
     budget: dict[str, Any]
     run: dict[str, Any]
     tracking: dict[str, Any]
-    imports: tuple[str, ...] = ()
-    costs: tuple[str, ...] = ()
-    constraints: dict[str, tuple[float, float]] = field(default_factory=dict)
-    baseline: bool = True
-    unique: bool = True
-    seed: int = 0
-    doc: str = ""
+    imports: tuple[str, ...]
+    costs: tuple[str, ...]
+    constraints: dict[str, tuple[float, float]]
+    baseline: bool
+    unique: bool
+    seed: int
+    doc: str
+    marks: dict[str, Mark]
     variant: str = ""
-    marks: dict[str, Mark] = field(default_factory=dict)
 
     def as_data(self, program: Any = None) -> dict[str, Any]:
         """The recipe as one self-contained mapping: no `extends`, the choices in the program.

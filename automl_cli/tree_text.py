@@ -12,6 +12,7 @@ from automl_spaces.space import Space
 from automl_spaces.symbols import ATOMS, Symbol
 
 _WIDE = 96
+_POSITION = re.compile(r"\[(\d+)\]")
 
 
 def one_line(value: Any) -> str:
@@ -80,8 +81,8 @@ def folded_points(space: Space) -> list[tuple[str, str, int]]:
     """
     groups: dict[tuple[str, str], list[tuple[Point, list[int]]]] = {}
     for point in space.points:
-        numbers = [int(n) for n in re.findall(r"\[(\d+)\]", point.id)]
-        pattern = re.sub(r"\[\d+\]", "[#]", point.id)
+        numbers = [int(n) for n in _POSITION.findall(point.id)]
+        pattern = _POSITION.sub("[#]", point.id)
         groups.setdefault((pattern, point.describe()), []).append((point, numbers))
     rows = []
     for (pattern, what), members in groups.items():

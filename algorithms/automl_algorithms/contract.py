@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, TypeVar
 
 from automl_spaces.errors import Mark, Problem, UserError
@@ -55,8 +54,7 @@ class Plan(NamedTuple):
         return math.inf if self.budget is None else self.budget
 
 
-@dataclass(frozen=True, kw_only=True)
-class Capabilities:
+class Capabilities(NamedTuple):
     """What an algorithm can search; data, so that it is checked before anything runs.
 
     Args:
@@ -108,8 +106,7 @@ def _first_point(space: Space, asks: str) -> Iterator[str]:
         return
 
 
-@dataclass(frozen=True, slots=True)
-class Observation:
+class Observation(NamedTuple):
     """What became of a trial.
 
     Args:

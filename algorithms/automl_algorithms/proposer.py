@@ -10,7 +10,6 @@ import math
 import random
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, NoReturn
 
 from automl_algorithms.contract import Algorithm, Exhausted, Observation, Plan
@@ -188,7 +187,7 @@ class Proposer:
         A reward that is NaN makes the trial a failed one.
         """
         if any(math.isnan(r) for r in observation.rewards):
-            observation = replace(observation, state="failed", rewards=())
+            observation = observation._replace(state="failed", rewards=())
         elif observation.rewards and len(observation.rewards) != len(self.objectives):
             raise ValueError(
                 f"trial {observation.trial_id} has {len(observation.rewards)} rewards for "

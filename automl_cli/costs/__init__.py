@@ -28,7 +28,7 @@ def names() -> list[str]:
 
 def exists(name: str) -> bool:
     """Whether there is a cost of this name; other packages are asked only if ours lack it."""
-    return name in _ours() or name in _theirs()
+    return _is_ours(name) or name in _theirs()
 
 
 def load(name: str) -> Cost:
@@ -37,7 +37,7 @@ def load(name: str) -> Cost:
     Raises:
         UserError: when there is none, with the nearest name.
     """
-    if name in _ours():
+    if _is_ours(name):
         return cast(Cost, getattr(importlib.import_module(f"{__name__}.{name}"), name))
     theirs = _theirs()
     if name in theirs:
@@ -45,10 +45,14 @@ def load(name: str) -> Cost:
     raise UserError(f"there is no cost {name}", hint=did_you_mean(name, names()))
 
 
-@cache
 def _ours() -> list[str]:
-    files = Path(__file__).parent.glob("*.py")
-    return [f.stem for f in files if f"@register\ndef {f.stem}(" in f.read_text(encoding="utf-8")]
+    return [file.stem for file in Path(__file__).parent.glob("*.py") if _is_ours(file.stem)]
+
+
+@cache
+def _is_ours(name: str) -> bool:
+    file = Path(__file__).parent / f"{name}.py"
+    return file.is_file() and f"@register\ndef {name}(" in file.read_text(encoding="utf-8")
 
 
 @cache

@@ -2,6 +2,7 @@
 
 Knows the standard library and PyYAML, and nothing of search algorithms, PyTorch or the CLI.
 The names below are imported at their first use, so that the command line starts quickly.
+For the same reason nothing between a YAML text and a `Space` imports dataclasses: it loads inspect.
 """
 
 from __future__ import annotations

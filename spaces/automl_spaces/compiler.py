@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from typing import Any
 
 from automl_spaces.choices import Choice, has_choices
@@ -17,6 +16,7 @@ from automl_spaces.errors import Problems, UserError
 from automl_spaces.paths import format_path
 from automl_spaces.points import Group, Kind, Point, Value, labels_of
 from automl_spaces.symbols import ATOMS, Symbol, clone
+from automl_spaces.traversal import children
 
 _SHARING = "one name is one decision: give them the same candidates, or other names"
 Maker = Callable[[Sequence[Value]], Any]
@@ -47,7 +47,7 @@ def candidate_labels(choice: Choice) -> tuple[str, ...]:
     return labels_of(choice.args["candidates"], choice.args.get("labels"))
 
 
-def _point(choice: Choice, id: str) -> Point:
+def _point(choice: Choice, id: str, labels: tuple[str, ...]) -> Point:
     args = choice.args
     if choice.type.name in ("floatv", "intv"):
         kind: Kind = "float" if choice.type.name == "floatv" else "int"
@@ -58,7 +58,7 @@ def _point(choice: Choice, id: str) -> Point:
             step=None if step is None else cast(step), mark=choice.mark,
         )  # fmt: skip
     numbers = tuple(args["candidates"]) if all(map(_is_number, args["candidates"])) else None
-    return Point(id, "categorical", candidate_labels(choice), numbers, mark=choice.mark)
+    return Point(id, "categorical", labels, numbers, mark=choice.mark)
 
 
 def _is_number(value: Any) -> bool:
@@ -81,15 +81,10 @@ class Collector:
         """Collect below a value that stands at `prefix` and counts under `condition`."""
         if isinstance(value, Choice):
             self._choice(value, id_of(value, prefix), condition, open)
-        elif isinstance(value, Symbol):
-            for key, child in value.args.items():
+            return
+        for key, child in children(value):
+            if not isinstance(child, ATOMS):
                 self.visit(child, join(prefix, key), condition, open)
-        elif isinstance(value, dict):
-            for key, child in value.items():
-                self.visit(child, join(prefix, key), condition, open)
-        elif isinstance(value, list | tuple):
-            for i, child in enumerate(value):
-                self.visit(child, join(prefix, i), condition, open)
 
     def _choice(
         self, choice: Choice, id: str, condition: tuple[str, int] | None, open: tuple[str, ...]
@@ -107,14 +102,14 @@ class Collector:
             raise UserError(f"{id} is the name of one choice and the place of another", choice.mark)
         if self.kinds.setdefault(id, kind) != kind:
             raise UserError(f"the choices named {id} differ in kind", choice.mark, hint=_SHARING)
-        point = _point(choice, id)
+        candidates = choice.args.get("candidates", ())
+        labels = candidate_labels(choice) if candidates else ()
         for slot in slots:
-            self._occurrence(replace(point, id=slot), condition)
-        if "candidates" not in choice.args:
-            return
+            self._occurrence(_point(choice, slot, labels), condition)
         for slot in slots:
-            for i, candidate in enumerate(choice.args["candidates"]):
-                self.visit(candidate, f"{slot}({point.labels[i]})", (slot, i), (*open, id))
+            for i, candidate in enumerate(candidates):
+                if not isinstance(candidate, ATOMS):
+                    self.visit(candidate, f"{slot}({labels[i]})", (slot, i), (*open, id))
 
     def _occurrence(self, point: Point, condition: tuple[str, int] | None) -> None:
         known = self.points.get(point.id)
@@ -160,15 +155,11 @@ class Collector:
             if name in ("manyof", "permutate")
             for id in slots
         }
-        return tuple(
-            replace(
-                self.points[id],
-                index=i,
-                conditions=tuple((index[parent], chosen) for parent, chosen in conditions[id]),
-                group=groups.get(id),
-            )
-            for i, id in enumerate(order)
-        )
+        for id, i in index.items():
+            point = self.points[id]
+            point.index, point.group = i, groups.get(id)
+            point.conditions = tuple((index[parent], chosen) for parent, chosen in conditions[id])
+        return tuple(self.points[id] for id in index)
 
 
 def compile_maker(value: Any, prefix: str, index: dict[str, int]) -> Maker:
@@ -227,12 +218,13 @@ def _choice_maker(choice: Choice, id: str, index: dict[str, int]) -> Maker:
     if "candidates" not in choice.args:
         number = index[id]
         return lambda values: values[number]
-    candidates, labels = choice.args["candidates"], candidate_labels(choice)
+    candidates = choice.args["candidates"]
+    constants = tuple(candidates) if all(isinstance(c, ATOMS) for c in candidates) else None
+    labels = candidate_labels(choice) if constants is None else ()
 
     def pick(slot: str) -> Maker:
         place = index[slot]
-        if all(isinstance(c, ATOMS) for c in candidates):
-            constants = tuple(candidates)
+        if constants is not None:
             return lambda values: constants[values[place]]  # type: ignore[index]
         makers = [
             compile_maker(c, f"{slot}({label})", index)

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import json
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from automl_spaces.points import Value
 
 if TYPE_CHECKING:
-    from automl_spaces.space import Space
+    from json import JSONEncoder
 
-_ENCODER = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False)
+    from automl_spaces.space import Space
 
 
 class Decisions:
@@ -46,7 +46,7 @@ class Decisions:
         the reordering of arguments.
         """
         if self._json is None:
-            self._json = _ENCODER.encode(self.as_dict())
+            self._json = _encoder().encode(self.as_dict())
         return self._json
 
     def __getitem__(self, id: str) -> Any:
@@ -66,3 +66,10 @@ class Decisions:
 
     def __repr__(self) -> str:
         return f"Decisions({self.to_json()})"
+
+
+@cache
+def _encoder() -> JSONEncoder:
+    from json import JSONEncoder  # what only shows a space has no use for it
+
+    return JSONEncoder(separators=(",", ":"), ensure_ascii=False)

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 
-@dataclass(frozen=True)
-class Objective:
+class Objective(NamedTuple):
     """One metric of a trial, to be made large or small.
 
     Algorithms see rewards only, and always maximise them.

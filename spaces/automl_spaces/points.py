@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Literal, NamedTuple
 
@@ -25,7 +23,6 @@ class Group(NamedTuple):
     sorted: bool
 
 
-@dataclass
 class Point:
     """One scalar decision.
 
@@ -37,23 +34,33 @@ class Point:
         labels: what a record calls each candidate.
         numbers: the candidates' values when all of them are numbers: then they are ordered.
         min, max, scale, step: the range of a float or int.
+        mark: where it was written.
         conditions: none: always active; else active when any of these (parent index, candidate
             index) pairs is chosen by an active parent.
         group: the slots that are constrained together with this one.
+
+    The compiler sets `index`, `conditions` and `group` when it knows every other point.
     """
 
-    id: str
-    kind: Kind
-    labels: tuple[str, ...] = ()
-    numbers: tuple[float, ...] | None = None
-    min: float = 0.0
-    max: float = 0.0
-    scale: str = "linear"
-    step: float | None = None
-    conditions: tuple[tuple[int, int], ...] = ()
-    group: Group | None = None
-    index: int = -1
-    mark: Mark | None = field(default=None, compare=False)
+    def __init__(
+        self,
+        id: str,
+        kind: Kind,
+        labels: tuple[str, ...] = (),
+        numbers: tuple[float, ...] | None = None,
+        *,
+        min: float = 0.0,
+        max: float = 0.0,
+        scale: str = "linear",
+        step: float | None = None,
+        mark: Mark | None = None,
+    ) -> None:
+        self.id, self.kind, self.labels, self.numbers = id, kind, labels, numbers
+        self.min, self.max, self.scale, self.step = min, max, scale, step
+        self.mark = mark
+        self.index = -1
+        self.conditions: tuple[tuple[int, int], ...] = ()
+        self.group: Group | None = None
 
     @cached_property
     def cardinality(self) -> int | None:
@@ -159,6 +166,14 @@ class Point:
             list(self.group or ()),
         ]
 
+    def __eq__(self, other: object) -> bool:
+        return self.spec() == other.spec() if isinstance(other, Point) else NotImplemented
+
+    __hash__ = None  # type: ignore[assignment]  # the compiler changes it
+
+    def __repr__(self) -> str:
+        return f"<{self.id}: {self.describe()}>"
+
 
 def label_of(candidate: Any) -> str:
     """What a record calls a candidate that has no label of its own."""
@@ -171,7 +186,7 @@ def label_of(candidate: Any) -> str:
     if isinstance(candidate, float) and candidate.is_integer() and abs(candidate) < 1e15:
         candidate = int(candidate)  # 1.0 equals 1, so it is called the same
     if isinstance(candidate, bool) or candidate is None:
-        return json.dumps(candidate)
+        return {None: "null", True: "true", False: "false"}[candidate]
     return repr(candidate)
 
 

@@ -98,10 +98,10 @@ def scan(folder: Path, package: str) -> None:
     A name that would hide another one is an error when it is used, as two `@register` are.
     """
     for file in sorted(folder.glob("*.py")):
-        text = file.read_text(encoding="utf-8")
-        if "@register" not in text:
+        text = file.read_bytes()
+        if b"@register" not in text:
             continue
-        for found in _DECORATED.finditer(text):
+        for found in _DECORATED.finditer(text.decode()):
             _add(
                 SymbolType(
                     found["alias"] or found["name"],

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import ast
 import re
-import textwrap
 from typing import Any, Final, NamedTuple
 
 from automl_spaces.annotations import Hint, hint_of, read_hint
@@ -81,6 +80,8 @@ class Signature:
         return f"Signature({', '.join(self.params)})"
 
 
+_DEFINITION = re.compile(r"^(class|(?:async )?def) (\w+)", re.MULTILINE)
+_CONSTRUCTOR = ("    def __init__(", "\tdef __init__(")
 ANYTHING: Final = Signature([], var_positional="args", var_keyword=True)
 
 
@@ -121,12 +122,15 @@ def _header(lines: list[str], start: int) -> ast.FunctionDef | None:
         code = lines[end].partition("#")[0].rstrip()
         if not code.endswith((":", "...", "pass")):
             continue
-        head = textwrap.dedent("\n".join(lines[start : end + 1]))
+        head = "\n".join(lines[start : end + 1])
+        body = " pass" if code.endswith(":") else ""
         try:
-            tree = ast.parse(head if not code.endswith(":") else head + " pass")
+            tree = ast.parse(f"class _:\n{head}{body}" if head[0] in " \t" else head + body)
         except SyntaxError:
             continue
         node = tree.body[0]
+        if isinstance(node, ast.ClassDef):  # around a method, which stands indented
+            node = node.body[0]
         return node if isinstance(node, ast.FunctionDef) else None
     return None
 
@@ -141,15 +145,14 @@ def _dataclass_fields(body: str) -> Signature | None:
     params = []
     for item in node.body:
         if isinstance(item, ast.AnnAssign) and isinstance(item.target, ast.Name):
-            hint = ast.unparse(item.annotation)
-            if "ClassVar" in hint:
+            if "ClassVar" in body and "ClassVar" in ast.unparse(item.annotation):
                 continue
             if isinstance(item.value, ast.Call) and any(
                 k.arg == "init" for k in item.value.keywords
             ):
                 continue
             default = REQUIRED if item.value is None else _literal(item.value)
-            params.append(Param(item.target.id, default, read_hint(hint)))
+            params.append(Param(item.target.id, default, hint_of(item.annotation)))
     return Signature(params)
 
 
@@ -158,20 +161,17 @@ def from_source(text: str, name: str) -> Signature | None:
 
     None when the text does not tell: the constructor is inherited, generated or aliased.
     """
-    lines = text.splitlines()
-    definition = rf"^(class|(?:async )?def) {re.escape(name)}\b"
-    found = None
-    for found in re.finditer(definition, text, re.MULTILINE):  # noqa: B007 - the last one counts
-        pass
-    if found is None:
+    definitions = [found for found in _DEFINITION.finditer(text) if found[2] == name]
+    if not definitions:
         return None
+    lines, found = text.splitlines(), definitions[-1]  # the last one counts
     start = text.count("\n", 0, found.start())
     if found[1] != "class":
         node = _header(lines, start)
         return _from_arguments(node.args, skip_first=False) if node else None
     end = start + 1
     while end < len(lines) and (not lines[end].strip() or lines[end][0] in " \t)#"):
-        if re.match(r"(?: {4}|\t)def __init__\(", lines[end]):
+        if lines[end].startswith(_CONSTRUCTOR):
             node = _header(lines, end)
             return _from_arguments(node.args, skip_first=True) if node else None
         end += 1

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
@@ -13,7 +12,6 @@ from automl_spaces.compiler import Collector, compile_maker
 from automl_spaces.counting import count
 from automl_spaces.decisions import Decisions
 from automl_spaces.errors import Problems, UserError, did_you_mean
-from automl_spaces.json_form import digest
 from automl_spaces.matching import UNKNOWN, matches, static_program
 from automl_spaces.points import Point, Value
 from automl_spaces.symbols import Symbol
@@ -53,6 +51,10 @@ class Space:
     @cached_property
     def hash(self) -> str:
         """16 hexadecimal digits of the points: equal spaces have equal hashes."""
+        import json
+
+        from automl_spaces.json_form import digest
+
         text = json.dumps([p.spec() for p in self.points], separators=(",", ":"))
         return digest(text)
 
@@ -191,6 +193,8 @@ class Space:
             UserError: unknown points, labels that are gone, missing decisions: all of them.
         """
         if isinstance(record, str):
+            import json
+
             try:
                 record = json.loads(record)
             except (ValueError, RecursionError) as error:

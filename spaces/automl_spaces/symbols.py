@@ -9,7 +9,6 @@ The ideas are PyGlove's (Peng et al. 2020, arXiv 2101.08809) and fiddle's; the c
 
 from __future__ import annotations
 
-import copy
 import itertools
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
@@ -411,6 +410,8 @@ def clone(value: Any) -> Any:
             if isinstance(item, Symbol):
                 item._placed = True
         return copied
+    import copy  # an object of the user's; programs of data alone have none
+
     return copy.deepcopy(value)
 
 

@@ -108,3 +108,10 @@ def test_an_algorithm_whose_library_is_missing(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(catalogue, "_plugins", lambda: {"lost": lost})
     with pytest.raises(UserError, match="install no_such_library_anywhere"):
         catalogue.load("lost")
+
+
+@pytest.mark.parametrize("name", ["../multi_trial/random", "_axes", "Random", ""])
+def test_a_name_is_no_path(name: str) -> None:
+    """A recipe names algorithms, not files."""
+    with pytest.raises(UserError, match="there is no algorithm"):
+        catalogue.entry(name)

@@ -214,3 +214,14 @@ def test_simple_hints(hint: str, good: list[Any], bad: list[Any]) -> None:
 def test_hints_that_are_not_simple_take_everything(hint: str) -> None:
     """The check exists to help."""
     assert read_hint(hint) is None
+
+
+def test_a_default_may_go_over_lines() -> None:
+    """Whatever its indentation: the text of a method is read as it stands."""
+    text = (
+        'class A:\n    def __init__(self, text: str = """one\ntwo""", n: int = 3):\n        pass\n'
+    )
+    signature = from_source(text, "A")
+    assert signature is not None
+    assert signature.params["text"].default == "one\ntwo"
+    assert signature.params["n"].default == 3

@@ -8,6 +8,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
+from automl_spaces.choices import floatv, oneof
 from automl_spaces.json_form import from_json, to_json
 from automl_spaces.space import Space
 from automl_spaces.symbols import Symbol
@@ -94,3 +95,12 @@ def test_parents_come_before_children(space: Space) -> None:
             assert list(point.group.indices) == sorted(point.group.indices)
             conditions = {space.points[i].conditions for i in point.group.indices}
             assert len(conditions) == 1
+
+
+def test_points_are_equal_by_what_they_are() -> None:
+    """Not by where they were written; their repr says what can be chosen."""
+    one = Space([floatv(0.1, 1.0, scale="log"), oneof(["a", "b"])])
+    other = Space([floatv(0.1, 1.0, scale="log"), oneof(["a", "c"])])
+    assert one.points[0] == other.points[0]
+    assert one.points[1] != other.points[1]
+    assert repr(one.points[0]) == "<[0]: float [0.1, 1] log>"

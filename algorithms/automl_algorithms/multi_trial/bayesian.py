@@ -9,7 +9,6 @@ parallel workers are not sent to the same place ("constant liar").
 from __future__ import annotations
 
 import contextlib
-import random
 import warnings
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Final, Literal
@@ -19,6 +18,8 @@ from automl_algorithms.multi_trial import _axes
 from automl_spaces.errors import UserError, did_you_mean
 
 if TYPE_CHECKING:
+    import random
+
     from optuna import Study
     from optuna.samplers import BaseSampler
     from optuna.trial import FrozenTrial, TrialState

@@ -6,12 +6,13 @@ baseline that every other algorithm has to beat.
 
 from __future__ import annotations
 
-import random
 from typing import TYPE_CHECKING
 
 from automl_algorithms.contract import Algorithm, Capabilities, algorithm
 
 if TYPE_CHECKING:
+    import random
+
     from automl_spaces.decisions import Decisions
 
 

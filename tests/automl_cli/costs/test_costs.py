@@ -197,3 +197,9 @@ def test_a_layer_counts_itself() -> None:
     """A depthwise convolution has one filter per channel: golden by hand."""
     spec = LayerSpec("depthwise", 8, 8, 4, 4, k=3, groups=8)
     assert (spec.weights, spec.params, spec.madds) == (72, 88, 1152)
+
+
+@pytest.mark.parametrize("name", ["../checks", "layers", "", "a/b", "madds/../params"])
+def test_a_file_that_registers_no_cost_of_its_name_is_none(name: str) -> None:
+    """Nor is a path to one that does."""
+    assert not costs.exists(name)

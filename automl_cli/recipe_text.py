@@ -1,0 +1,86 @@
+"""A recipe as `automl show` prints it.
+
+The command that answers questions has to be quick. So neither this nor what it imports knows
+click, dataclasses or inspect: each takes about as long to import as a recipe takes to read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from automl_cli.formats import number, size
+from automl_cli.recipe import Recipe, load_recipe, static_program
+from automl_cli.recipe_files import shown
+from automl_cli.tree_text import folded_points, tree
+from automl_spaces.space import Space
+
+
+def checked_recipe(name: str, **changes: Any) -> tuple[Recipe, Space]:
+    """A recipe and its space, checked as far as that goes without running anything.
+
+    Args:
+        name: of the recipe.
+        changes: as `load_recipe` takes them.
+
+    Raises:
+        UserError: every mistake found.
+    """
+    recipe = load_recipe(name, **changes)
+    space = Space.compile(recipe.template)
+    if space.points:
+        from automl_cli.checks import checked_algorithm
+
+        checked_algorithm(recipe, space)
+    return recipe, space
+
+
+def static_costs(recipe: Recipe, space: Space) -> dict[str, float]:
+    """The recipe's costs of the static program, if there is one."""
+    from automl_cli import costs
+
+    program = static_program(recipe, space)
+    return {} if program is None else {name: costs.load(name)(program) for name in recipe.costs}
+
+
+def lines(
+    recipe: Recipe,
+    space: Space,
+    *,
+    every_point: bool = False,
+    bold: Callable[[str], str] = str,
+) -> Iterator[str]:
+    """What a person wants to know of a recipe, line by line.
+
+    Args:
+        recipe: the recipe.
+        space: its space.
+        every_point: give every decision point a line of its own.
+        bold: how titles are set off.
+    """
+    files = " + ".join(shown(f) for f in [*recipe.files, *recipe.overlays])
+    yield f"{bold(recipe.name)}  {files}"
+    if recipe.doc:
+        yield "  " + recipe.doc.strip().replace("\n", "\n  ")
+    yield bold("program")
+    yield from tree(recipe.program, indent="  ")
+    what = f"{len(space.points)} decision points, {size(space)}"
+    yield f"{bold('space')}  {what if space.points else 'none: one training of the static program'}"
+    rows = folded_points(space)
+    if every_point:
+        rows = [(p.id, p.describe(), 1) for p in space.points]
+    wide = max((len(name) for name, _, _ in rows), default=0)
+    for name, choices, times in rows:
+        yield f"  {name:<{wide}}  {choices}" + (f"  x{times}" if times > 1 else "")
+    costs = ", ".join(f"{k} {number(v)}" for k, v in static_costs(recipe, space).items())
+    if costs:
+        yield f"{bold('costs')}  of the static program: {costs}"
+    for name, (low, high) in recipe.constraints.items():
+        yield f"{bold('constraint')}  {number(low)} <= {name} <= {number(high)}"
+    options = ", ".join(f"{k}: {v}" for k, v in recipe.options.items())
+    yield f"{bold('algorithm')}  {recipe.algorithm}" + f" ({options})" * bool(options)
+    objectives = ", ".join(f"{o.direction} {o.metric}" for o in recipe.objectives)
+    yield f"{bold('objective')}  {objectives}"
+    limits = {k: v for k, v in recipe.budget.items() if v is not None and k != "charge"}
+    budget = ", ".join(f"{v:g} {k}" for k, v in limits.items())
+    yield f"{bold('budget')}  {budget or 'none'}"
