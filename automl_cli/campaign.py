@@ -24,6 +24,7 @@ from automl_cli.display import say
 from automl_cli.errors import INTERRUPTED
 from automl_cli.formats import duration, number
 from automl_cli.ledger import Ledger
+from automl_cli.ledger_lock import hold
 from automl_cli.recipe import Recipe, load_recipe
 from automl_cli.search import Search
 from automl_cli.session import Session, make_executor
@@ -174,7 +175,7 @@ def _part(ledger: Ledger, seed: int) -> Path:
 @contextmanager
 def _alone(ledger: Ledger) -> Iterator[None]:
     """Only one campaign at a time may hold the parts of a folder."""
-    with ledger.locked(_parts(ledger).with_name("parts.lock"), "a campaign in this folder"):
+    with hold(_parts(ledger).with_name("parts.lock"), "a campaign in this folder"):
         yield
 
 

@@ -11,8 +11,6 @@ cut may lose the last seconds but leaves the file intact. `durable=True` syncs e
 from __future__ import annotations
 
 import contextlib
-import fcntl
-import os
 import sqlite3
 import time
 import uuid
@@ -21,6 +19,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from automl_cli import ledger_parts
+from automl_cli.ledger_lock import hold
 from automl_cli.ledger_schema import ReportRow, StudyRow, TrialRow, connect, explain
 from automl_spaces.errors import UserError
 
@@ -44,10 +43,6 @@ UPDATE trials SET attempt = attempt + 1
 WHERE study = ? AND id = ? AND state = 'running' AND attempt = ?
 """
 _LATEST = "SELECT max(max(proposed), coalesce(max(finished), 0)) FROM trials WHERE study = ?"
-
-
-class StudyBusy(UserError):  # noqa: N818 - a state of affairs, named as such
-    """Another process drives the study."""
 
 
 class Ledger:
@@ -151,29 +146,9 @@ class Ledger:
             StudyBusy: when another process holds it.
         """
         path = self.path.with_name(f"{self.path.name}.{study_id}.lock")
-        with self.locked(path, "this study"):
+        with hold(path, "this study"):
             self._latest = self._read(lambda row: row[0] or 0.0, _LATEST, (study_id,))[0]
             yield
-
-    @contextlib.contextmanager
-    def locked(self, path: Path, what: str) -> Iterator[None]:
-        """Hold a lock file that names its holder; `StudyBusy` when another process does."""
-        with _open_lock(path) as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                holder = os.pread(file, 32, 0).decode(errors="replace").strip()
-                raise StudyBusy(
-                    f"process {holder or 'unknown'} is running {what}",
-                    hint="wait for it, or stop it, or give this run another name with --study",
-                ) from None
-            os.ftruncate(file, 0)
-            os.pwrite(file, f"{os.getpid()}\n".encode(), 0)
-            try:
-                yield
-            finally:
-                # Said explicitly, because a child forked meanwhile holds the same open file.
-                fcntl.flock(file, fcntl.LOCK_UN)
 
     def absorb(self, path: Path) -> None:
         """Take over every study of another ledger, all of them or (when that fails) none.
@@ -343,15 +318,3 @@ class Ledger:
             return [make(row) for row in self._db.execute(statement, values)]
         except sqlite3.Error as error:
             raise explain(self.path, error) from error
-
-
-@contextlib.contextmanager
-def _open_lock(path: Path) -> Iterator[int]:
-    try:
-        file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-    except OSError as error:
-        raise explain(path, error) from error
-    try:
-        yield file
-    finally:
-        os.close(file)

@@ -18,7 +18,8 @@ from typing import Any
 import pytest
 
 from automl_cli import ledger_schema
-from automl_cli.ledger import Ledger, StudyBusy
+from automl_cli.ledger import Ledger
+from automl_cli.ledger_lock import StudyBusy
 from automl_cli.ledger_schema import StudyRow
 from automl_spaces.errors import UserError
 

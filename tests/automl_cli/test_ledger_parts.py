@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import time
 from pathlib import Path
 
 import pytest
@@ -67,3 +68,20 @@ def test_a_ledger_of_the_first_version_is_upgraded(tmp_path: Path) -> None:
         (1, "running", None, None),
     ]
     assert ledger_schema.VERSION == 2
+
+
+def test_grouped_writes_share_a_commit_and_are_all_there_in_the_end(tmp_path: Path) -> None:
+    """Another reader sees them when the group is over, at the latest when the ledger is closed."""
+    path = tmp_path / "grouped.db"
+    with Ledger(path, grouped=True) as ledger, Ledger(path, read_only=True) as reader:
+        study = ledger.create_study("one", **FIELDS)
+        for number in range(200):
+            ledger.propose(study.id, number, '{"x":1}')
+            ledger.finish(study.id, number, 1, "completed", '{"r":1}')
+        assert len(ledger.trials(study.id)) == 200
+        assert len(reader.trials(study.id)) < 200
+        time.sleep(0.12)
+        ledger.propose(study.id, 200, '{"x":1}')
+        assert len(reader.trials(study.id)) == 200
+    with Ledger(path, read_only=True) as ledger:
+        assert len(ledger.trials(study.id)) == 201
