@@ -72,6 +72,11 @@ CONFIGURATIONS: dict[str, dict[str, Any]] = {
     },
     "reinforce_nats": {"algorithm": "reinforce", "options": {"preset": "nats"}, "program": cells},
     "ppo": {"algorithm": "ppo", "options": {"batch": 4}, "program": mixed},
+    "gaussian_process": {
+        "algorithm": "gaussian_process",
+        "options": {"startup": 4},
+        "program": cells,
+    },
 }
 
 
