@@ -11,7 +11,7 @@ from functools import partial
 
 from harness import OURS, PEERS, Row, alternate, faster, overhead, sides
 
-MODELS = ("bayesian", "bohb", "bananas")  # these fit something to what they were told
+MODELS = ("bayesian", "bohb", "gaussian_process")  # these fit something to what they were told
 
 
 def measure(quick: bool) -> list[Row]:

@@ -24,8 +24,8 @@ PUBLISHED = {
     "evolution": "{name: evolution, preset: nats}",
     "reinforce": "{name: reinforce, preset: nats}",
 }
-DEFAULTS = ("evolution", "reinforce", "ppo", "local_search", "bananas", "bayesian")
-SLOW = {"bananas": 50, "bayesian": 20}  # seeds at most: these fit a model
+DEFAULTS = ("evolution", "reinforce", "ppo", "local_search", "gaussian_process", "bayesian")
+SLOW = {"gaussian_process": 50, "bayesian": 20}  # seeds at most: these fit a model
 TOLERANCE = {"cifar10": 0.10, "cifar100": 0.15, "imagenet16-120": 0.15}
 
 

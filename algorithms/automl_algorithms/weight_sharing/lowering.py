@@ -1,0 +1,287 @@
+"""Lowering: from a space to one program whose model holds every candidate, with shared weights.
+
+The program's own classes build everything; they are handed switches in the place of modules that
+are a choice. In order of preference
+1. a choice between modules becomes a `Switch`, wherever it stands;
+2. a choice inside of a module becomes what the class's elastic rule makes of it, else a switch
+   between whole copies of the nearest module around it, one for each value;
+3. a choice outside of modules is no part of a network: the caller settles it, or it is an error.
+
+A module is what builds a `torch.nn.Module`, or has `build_for` or `assemble` as those do that
+make their layers later.
+"""
+
+from __future__ import annotations
+
+import inspect
+import math
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any, get_type_hints
+
+from torch import nn
+
+from automl_algorithms.weight_sharing.elastic import Open, find_rule
+from automl_algorithms.weight_sharing.gates import Gate
+from automl_algorithms.weight_sharing.switch import Switch, SwitchForData
+from automl_spaces.choices import Choice, has_choices
+from automl_spaces.compiler import candidate_labels, id_of, join, slots_of
+from automl_spaces.errors import AutomlError, Mark, Problems, UserError
+from automl_spaces.points import Point, Value
+from automl_spaces.space import Space
+from automl_spaces.symbols import Symbol, build, clone
+from automl_spaces.traversal import children
+
+MOST_COPIES = 64
+"""Of one module: more would be slow to build and would hardly be trained."""
+
+Settle = Callable[[Point], Value]
+"""The value of a decision point that the model does not hold; None to refuse."""
+
+
+class Lowering:
+    """Builds the program of a space with a gate for each of its decision points.
+
+    Attributes:
+        gates: of the points that act in the model, by index.
+        settled: the values of those that the caller decided, by index.
+    """
+
+    def __init__(self, space: Space) -> None:
+        self.space = space
+        self.gates: dict[int, Gate] = {}
+        self.settled: dict[int, Value] = {}
+        self._copied: list[Gate] = []  # the choices within whose copies the walk is
+
+    def settle(self, tree: Any, settle: Settle | None) -> Any:
+        """The tree with every decision made that no module holds.
+
+        Raises:
+            UserError: all of these decisions, when one of them is refused.
+        """
+        while (place := next(_outside_program(tree), None)) is not None:
+            point = place.gate.point
+            value = None if settle is None else settle(point)
+            if value is None:
+                raise _outside_error(tree)
+            self.settled[point.index] = value
+            tree = bind(tree, place.gate, value)
+        self.gates = {p.gate.point.index: p.gate for p in opens(tree)}
+        return tree
+
+    def build_program(self, tree: Any) -> Any:
+        """The built program; it is no module of a network, even when its class is one.
+
+        Raises:
+            UserError: see `build`.
+        """
+        return self._call(tree) if isinstance(tree, Symbol) else self.build(tree)
+
+    def opened(self, value: Any, prefix: str = "") -> Any:
+        """A copy of a part of the template with `Open` in the place of each choice."""
+        if not has_choices(value):
+            return clone(value)
+        if isinstance(value, Choice):
+            id = id_of(value, prefix)
+            places = [self._opened_choice(value, slot) for slot in slots_of(value, id)]
+            return places if value.type.name in ("manyof", "permutate") else places[0]
+        if isinstance(value, Symbol):
+            args = {k: self.opened(v, join(prefix, k)) for k, v in value.args.items()}
+            return Symbol(value.type, args, value.mark)
+        return _mapped(value, lambda child, key: self.opened(child, join(prefix, key)))
+
+    def _opened_choice(self, choice: Choice, id: str) -> Open:
+        point = self.space.point(id)
+        gate = self.gates.setdefault(point.index, Gate(point))
+        if point.kind != "categorical":
+            return Open(gate, gate.values)
+        named = zip(candidate_labels(choice), choice.args["candidates"], strict=True)
+        return Open(gate, tuple(self.opened(each, f"{id}({label})") for label, each in named))
+
+    def build(self, value: Any) -> Any:
+        """What a part of the tree builds into, with switches in it.
+
+        Raises:
+            UserError: a choice that cannot be shared, with its id.
+        """
+        if next(opens(value), None) is None:
+            return build(value)
+        if isinstance(value, Open):
+            return self._switch(value)
+        if isinstance(value, Symbol):
+            return self._node(value) if makes_module(value) else self._call(value)
+        return _mapped(value, lambda child, key: self.build(child))
+
+    def _switch(self, place: Open) -> Any:
+        point = place.gate.point
+        if not makes_module(place):
+            raise UserError(
+                "chooses between values, and the rule of the class around it wants modules",
+                point.mark,
+                path=point.id,
+            )
+        each = (bind(v, place.gate, i) for i, v in enumerate(place.values))
+        return _switched([self.build(v) for v in each], place.gate)
+
+    def _node(self, node: Symbol) -> Any:
+        found = find_rule(node)
+        shares, rule = found or ((), None)
+        place = next(_values_in(v for k, v in node.args.items() if k not in shares), None)
+        if place is not None:
+            return self._copies(node, place.gate)
+        shared = [v for k, v in node.args.items() if k in shares]
+        if rule is not None and next(opens(shared), None) is not None:
+            made = rule(node, self.build)
+            if made is not None:
+                return made
+            place = next(_values_in(shared), None)
+            if place is not None:
+                return self._copies(node, place.gate)
+        return self._call(node)
+
+    def _copies(self, node: Symbol, gate: Gate) -> Any:
+        """The node once per value; what else is open in it is met again in each copy."""
+        point = gate.point
+        if not gate.size:
+            raise UserError(
+                f"{node.type.name} cannot be built for every value of {point.describe()}",
+                point.mark,
+                path=point.id,
+                hint="give it a step, or list the values",
+            )
+        self._copied.append(gate)
+        if math.prod(g.size for g in self._copied) > MOST_COPIES:
+            ids = [g.point.id for g in self._copied]
+            raise UserError(
+                f"{node.type.name} would be copied for all values of {', '.join(ids)} together, "
+                f"more than {MOST_COPIES} times",
+                point.mark,
+                path=point.id,
+                hint=f"declare an elastic rule for {node.type.name}, or leave some of them out",
+            )
+        copies = [self.build(bind(node, gate, point.at(i))) for i in range(gate.size)]
+        self._copied.pop()
+        return _switched(copies, gate)
+
+    def _call(self, node: Symbol) -> Any:
+        made = Symbol(node.type, {k: self.build(v) for k, v in node.args.items()}, node.mark)
+        with around_choices(node.type.name, (p.gate for p in opens(node)), node.mark):
+            return made.build()
+
+
+@contextmanager
+def around_choices(name: str, gates: Iterable[Gate], mark: Mark | None = None) -> Iterator[None]:
+    """Tell what a class raises, that looked into a switch for what only a module has."""
+    try:
+        yield
+    except AutomlError:
+        raise
+    except Exception as error:
+        raise UserError(
+            f"{name} cannot be built around a choice: {type(error).__name__}: {error}",
+            mark,
+            path=", ".join(dict.fromkeys(gate.point.id for gate in gates)),
+            hint="declare an elastic rule for the class that asked for it",
+        ) from error
+
+
+def opens(value: Any) -> Iterator[Open]:
+    """Every open place of a tree, outer ones first."""
+    if isinstance(value, Open):
+        yield value
+    for child in _below(value):
+        yield from opens(child)
+
+
+def outside(value: Any) -> Iterator[Open]:
+    """The open places of a program that no module holds, outer ones first."""
+    if makes_module(value):
+        return
+    if isinstance(value, Open):
+        yield value
+    for child in _below(value):
+        yield from outside(child)
+
+
+def _outside_program(tree: Any) -> Iterator[Open]:
+    return _values_in(tree.args.values() if isinstance(tree, Symbol) else [tree])
+
+
+def _values_in(parts: Iterable[Any]) -> Iterator[Open]:
+    """The open places that belong to the node with these arguments, not to a module below it."""
+    for part in parts:
+        yield from outside(part)
+
+
+def bind(value: Any, gate: Gate, decided: int | float) -> Any:
+    """A copy of a tree in which one decision is made: a candidate's index, or the number itself."""
+    if isinstance(value, Open):
+        if value.gate is not gate:
+            return Open(value.gate, tuple(bind(v, gate, decided) for v in value.values))
+        if gate.point.kind != "categorical":
+            return decided
+        return bind(value.values[int(decided)], gate, decided)
+    if isinstance(value, Symbol):
+        args = {k: bind(v, gate, decided) for k, v in value.args.items()}
+        return Symbol(value.type, args, value.mark)
+    if isinstance(value, list | tuple | dict):
+        return _mapped(value, lambda child, key: bind(child, gate, decided))
+    return clone(value)
+
+
+def makes_module(value: Any) -> bool:
+    """Whether a part of a tree builds into a module, whatever is decided."""
+    if isinstance(value, Open):
+        return bool(value.values) and all(map(makes_module, value.values))
+    if not isinstance(value, Symbol):
+        return isinstance(value, nn.Module)
+    target = value.type.target
+    if not isinstance(target, type):
+        target = _returned(target)
+    late = hasattr(target, "build_for") or hasattr(target, "assemble")
+    return issubclass(target, nn.Module) or late
+
+
+def _returned(function: Callable[..., Any]) -> type:
+    """The class that a function is annotated to return; `object` when it does not say."""
+    try:
+        found = get_type_hints(function).get("return")
+    except (NameError, TypeError, AttributeError):
+        return object
+    return found if inspect.isclass(found) else object
+
+
+def _switched(built: list[Any], gate: Gate) -> Any:
+    if any(hasattr(each, "build_for") for each in built):
+        return SwitchForData(built, gate)
+    for each, label in zip(built, gate.values, strict=True):
+        if not isinstance(each, nn.Module):
+            raise UserError(
+                f"the candidate {label} builds a {type(each).__name__}, not a torch.nn.Module",
+                gate.point.mark,
+                path=gate.point.id,
+            )
+    return Switch(built, gate)
+
+
+def _outside_error(tree: Any) -> UserError:
+    problems = Problems()
+    for gate in dict.fromkeys(place.gate for place in _outside_program(tree)):
+        problems.add(
+            "stands outside of modules, so one network cannot hold all of its values",
+            gate.point.mark,
+            path=gate.point.id,
+            hint="search it by trials (random, evolution, bayesian), or give it one value",
+        )
+    return UserError(problems.found)
+
+
+def _below(value: Any) -> list[Any]:
+    return list(value.values) if isinstance(value, Open) else [v for _, v in children(value)]
+
+
+def _mapped(value: Any, function: Callable[[Any, Any], Any]) -> Any:
+    """A list, tuple or mapping with each element replaced by `function(element, key)`."""
+    if isinstance(value, dict):
+        return {k: function(v, k) for k, v in value.items()}
+    return type(value)(function(v, i) for i, v in enumerate(value))
