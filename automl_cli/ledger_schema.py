@@ -7,6 +7,7 @@ another program's database is never written to, and `user_version`, the version 
 from __future__ import annotations
 
 import sqlite3
+import time
 from pathlib import Path
 from typing import NamedTuple
 
@@ -175,8 +176,12 @@ def _connect(path: Path, options: str) -> sqlite3.Connection:
 
 
 def _check(connection: sqlite3.Connection, path: Path, *, read_only: bool) -> None:
-    if _pragma(connection, "application_id") != APPLICATION_ID:
-        if _pragma(connection, "schema_version") != 0:
+    connection.execute("BEGIN")  # both are read of one moment, while others may create the file
+    ours = _pragma(connection, "application_id") == APPLICATION_ID
+    filled = _pragma(connection, "schema_version") != 0
+    connection.execute("COMMIT")
+    if not ours:
+        if filled:
             raise UserError(f"{path} is the database of another program")
         if read_only:
             raise UserError(f"{path} is an empty file, not a ledger")
@@ -203,8 +208,22 @@ def _upgrade(connection: sqlite3.Connection) -> None:
     connection.execute("COMMIT")
 
 
+def _use_wal(connection: sqlite3.Connection) -> None:
+    """Switch to WAL, however many processes do so at once: SQLite does not wait for this lock."""
+    deadline = time.monotonic() + 30.0
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError as error:
+            if "locked" not in str(error) or time.monotonic() > deadline:
+                raise
+            time.sleep(0.01)
+        else:
+            return
+
+
 def _create(connection: sqlite3.Connection) -> None:
-    connection.execute("PRAGMA journal_mode = WAL")
+    _use_wal(connection)
     connection.execute("BEGIN IMMEDIATE")  # one of two starters makes the tables, the other waits
     if _pragma(connection, "application_id") != APPLICATION_ID:
         for statement in TABLES.split(";"):

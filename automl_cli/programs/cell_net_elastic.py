@@ -1,4 +1,4 @@
-"""How a `CellNet` shares weights: the operations of its edges, and its channels.
+"""How a `CellNet` shares weights: the operations of its edges.
 
 Each of the six edges has one gate, shared by all cells of the network (Dong and Yang 2020, arXiv
 2001.00326, search one cell and repeat it); each cell has weights of its own for each operation.
@@ -9,11 +9,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from automl_algorithms.weight_sharing.elastic import Build, Open, elastic_rule, options
+from automl_algorithms.weight_sharing.elastic import Build, elastic_rule, options
 from automl_algorithms.weight_sharing.switch import Switch
 from automl_cli.programs.cell_net import CellNet, check_cell
 from automl_cli.programs.cell_net_modules import OPERATIONS, Cell, CellNetwork
-from automl_spaces.errors import UserError
 
 if TYPE_CHECKING:
     from torch import nn
@@ -26,25 +25,14 @@ Edge = tuple[tuple[str, ...], "Gate | None"]  # the operations it can be, and wh
 NO_EDGES = [["none"], ["none"] * 2, ["none"] * 3]
 
 
-@elastic_rule(CellNet, "cell", "widths")
+@elastic_rule(CellNet, "cell")
 def cell_net(node: Symbol, build: Build) -> Any:
-    """The network with a switch on every edge that is a choice.
-
-    Raises:
-        UserError: for channels that are a choice; a supernet of sizes does not exist yet.
-    """
-    cell, widths = node.get("cell"), node.get("widths")
-    if _is_open(widths):
-        raise UserError("a supernet cannot share the channels of a CellNet (widths) yet")
+    """The network with a switch on every edge that is a choice."""
+    cell = node.get("cell")
     if not isinstance(cell, list) or not all(isinstance(edges, list) for edges in cell):
         return None  # whole cells or nodes are the choice: copies of the network
-    settled = CellNet(None, node.get("channels"), node.get("cells"), widths)
+    settled = CellNet(None, node.get("channels"), node.get("cells"), node.get("widths"))
     return SharedCellNet([[options(edge) for edge in edges] for edges in cell], settled)
-
-
-def _is_open(widths: Any) -> bool:
-    several = isinstance(widths, list) and any(isinstance(each, Open) for each in widths)
-    return several or isinstance(widths, Open)
 
 
 class SharedCellNet:

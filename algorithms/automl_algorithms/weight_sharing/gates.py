@@ -27,6 +27,10 @@ Gradient = Literal["all", "sum", "selected"]
 """
 
 
+MOST_CANDIDATES = 4096
+"""Of one gate: a finer range of numbers counts as a continuum, which no network holds."""
+
+
 @dataclass(frozen=True)
 class Choose:
     """Candidate `index` alone is computed."""
@@ -73,16 +77,18 @@ class Gate:
     """What one decision point does in the forward pass.
 
     Args:
-        point: the decision point; it must have finitely many values.
+        point: the decision point.
 
     Attributes:
-        size: number of candidates.
+        size: number of candidates; 0 for a continuum.
         values: what a record calls each of them: numbers where all are numbers, else labels.
     """
 
     def __init__(self, point: Point) -> None:
         self.point = point
         self.size = point.cardinality or 0
+        if self.size > MOST_CANDIDATES:
+            self.size = 0
         self.values: tuple[Any, ...] = tuple(point.show(point.at(i)) for i in range(self.size))
         self._use: Use | Callable[[], int] | None = None
 

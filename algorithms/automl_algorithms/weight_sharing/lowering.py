@@ -23,7 +23,7 @@ from torch import nn
 
 from automl_algorithms.weight_sharing.elastic import Open, find_rule
 from automl_algorithms.weight_sharing.gates import Gate
-from automl_algorithms.weight_sharing.switch import Switch, SwitchForData
+from automl_algorithms.weight_sharing.switch import Switch, SwitchForData, building
 from automl_spaces.choices import Choice, has_choices
 from automl_spaces.compiler import candidate_labels, id_of, join, slots_of
 from automl_spaces.errors import AutomlError, Mark, Problems, UserError
@@ -64,6 +64,8 @@ class Lowering:
             value = None if settle is None else settle(point)
             if value is None:
                 raise _outside_error(tree)
+            if not point.fits(value):
+                raise ValueError(f"{point.id}: {value!r} is not in {point.describe()}")
             self.settled[point.index] = value
             tree = bind(tree, place.gate, value)
         self.gates = {p.gate.point.index: p.gate for p in opens(tree)}
@@ -120,8 +122,7 @@ class Lowering:
                 point.mark,
                 path=point.id,
             )
-        each = (bind(v, place.gate, i) for i, v in enumerate(place.values))
-        return _switched([self.build(v) for v in each], place.gate)
+        return self._switched(place.gate, lambda i: bind(place.values[i], place.gate, i))
 
     def _node(self, node: Symbol) -> Any:
         found = find_rule(node)
@@ -159,9 +160,25 @@ class Lowering:
                 path=point.id,
                 hint=f"declare an elastic rule for {node.type.name}, or leave some of them out",
             )
-        copies = [self.build(bind(node, gate, point.at(i))) for i in range(gate.size)]
+        copies = self._switched(gate, lambda i: bind(node, gate, point.at(i)))
         self._copied.pop()
-        return _switched(copies, gate)
+        return copies
+
+    def _switched(self, gate: Gate, candidate: Callable[[int], Any]) -> Any:
+        built = []
+        for i in range(gate.size):
+            with building(gate, i):
+                built.append(self.build(candidate(i)))
+        if any(hasattr(each, "build_for") for each in built):
+            return SwitchForData(built, gate)
+        for each, label in zip(built, gate.values, strict=True):
+            if not isinstance(each, nn.Module):
+                raise UserError(
+                    f"the candidate {label} builds a {type(each).__name__}, not a torch.nn.Module",
+                    gate.point.mark,
+                    path=gate.point.id,
+                )
+        return Switch(built, gate)
 
     def _call(self, node: Symbol) -> Any:
         made = Symbol(node.type, {k: self.build(v) for k, v in node.args.items()}, node.mark)
@@ -180,7 +197,7 @@ def around_choices(name: str, gates: Iterable[Gate], mark: Mark | None = None) -
         raise UserError(
             f"{name} cannot be built around a choice: {type(error).__name__}: {error}",
             mark,
-            path=", ".join(dict.fromkeys(gate.point.id for gate in gates)),
+            path=_listed(gate.point.id for gate in gates),
             hint="declare an elastic rule for the class that asked for it",
         ) from error
 
@@ -251,19 +268,6 @@ def _returned(function: Callable[..., Any]) -> type:
     return found if inspect.isclass(found) else object
 
 
-def _switched(built: list[Any], gate: Gate) -> Any:
-    if any(hasattr(each, "build_for") for each in built):
-        return SwitchForData(built, gate)
-    for each, label in zip(built, gate.values, strict=True):
-        if not isinstance(each, nn.Module):
-            raise UserError(
-                f"the candidate {label} builds a {type(each).__name__}, not a torch.nn.Module",
-                gate.point.mark,
-                path=gate.point.id,
-            )
-    return Switch(built, gate)
-
-
 def _outside_error(tree: Any) -> UserError:
     problems = Problems()
     for gate in dict.fromkeys(place.gate for place in _outside_program(tree)):
@@ -274,6 +278,13 @@ def _outside_error(tree: Any) -> UserError:
             hint="search it by trials (random, evolution, bayesian), or give it one value",
         )
     return UserError(problems.found)
+
+
+def _listed(ids: Iterable[str]) -> str:
+    """Each once, but not all of a large network's."""
+    unique = list(dict.fromkeys(ids))
+    more = f" and {len(unique) - 3} more" if len(unique) > 3 else ""
+    return ", ".join(unique[:3]) + more
 
 
 def _below(value: Any) -> list[Any]:

@@ -69,7 +69,9 @@ class Supernet:
 
     @torch.no_grad()
     def check(self, batch: Any) -> None:
-        """Run every candidate of every switch once, on one batch; weights and buffers stay.
+        """Run every candidate of every switch once, on one batch.
+
+        Weights and buffers stay; the gates are reset.
 
         Raises:
             UserError: candidates of one place whose outputs disagree, or one that fails.

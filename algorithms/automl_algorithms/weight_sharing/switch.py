@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from torch import Tensor, nn
 
 from automl_algorithms.weight_sharing.elastic import Decided, derived_state
 from automl_algorithms.weight_sharing.gates import Choose, Gate, Mix, Pick
-from automl_spaces.errors import UserError
+from automl_spaces.errors import AutomlError, UserError
 
 
 class Switch(nn.Module):
@@ -89,9 +90,10 @@ class Switch(nn.Module):
             UserError: when they differ in their output channels.
         """
         answers: list[int] = []
-        for candidate in self.candidates:
+        for i, candidate in enumerate(self.candidates):
             make = getattr(candidate, "assemble", None)
-            answers.append(channels if make is None else make(channels, width))
+            with building(self.gate, i):
+                answers.append(channels if make is None else make(channels, width))
         if any(answer != answers[0] for answer in answers):
             found = ", ".join(f"{self._label(i)}: {n}" for i, n in enumerate(answers))
             raise self._fault(
@@ -129,11 +131,27 @@ class SwitchForData:
 
     def build_for(self, shape: tuple[int, int, int], classes: int) -> Switch:
         """Every candidate, built for images [C, H, W] and so many classes."""
-        built = [
-            candidate.build_for(shape, classes) if hasattr(candidate, "build_for") else candidate
-            for candidate in self.candidates
-        ]
+        built: list[nn.Module] = []
+        for i, candidate in enumerate(self.candidates):
+            make = getattr(candidate, "build_for", None)
+            with building(self.gate, i):
+                built.append(candidate if make is None else make(shape, classes))
         return Switch(built, self.gate)
+
+
+@contextmanager
+def building(gate: Gate, index: int) -> Iterator[None]:
+    """Say which candidate it is that cannot be built."""
+    try:
+        yield
+    except AutomlError:
+        raise
+    except Exception as error:
+        raise UserError(
+            f"the candidate {gate.values[index]} cannot be built: {type(error).__name__}: {error}",
+            gate.point.mark,
+            path=gate.point.id,
+        ) from error
 
 
 def _version(args: tuple[Any, ...]) -> list[int]:

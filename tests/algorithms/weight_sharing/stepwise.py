@@ -32,7 +32,8 @@ class Fit:
         """In float64."""
         network = self.network
         late = hasattr(network, "build_for")
-        return (network.build_for((3, 8, 8), 3) if late else network).double()
+        made: nn.Module = network.build_for((3, 8, 8), 3) if late else network
+        return made.double()
 
     @cached_property
     def optimizer(self) -> torch.optim.Optimizer:
@@ -55,7 +56,8 @@ class Fit:
     def loss(self, batch: Batch) -> Tensor:
         """A cubic, so that its gradient depends on the output."""
         images, target = batch
-        return ((self.model(images) - target) ** 3).mean()
+        cubic: Tensor = ((self.model(images) - target) ** 3).mean()
+        return cubic
 
     def evaluate(self) -> dict[str, float]:
         """The loss."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -39,9 +40,22 @@ from tests.algorithms.weight_sharing.stepwise import (
 
 
 @pytest.fixture(autouse=True)
-def rules(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What a test declares goes away with it."""
-    monkeypatch.setattr(elastic, "_rules", dict(elastic._rules))
+def one_thread() -> Iterator[None]:
+    """Small tensors are quicker on one."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture(autouse=True)
+def rules() -> Iterator[None]:
+    """What a test declares goes away with it; what it caused to be imported stays, as that does."""
+    before = set(elastic._rules)
+    yield
+    for declared in set(elastic._rules) - before:
+        if not declared.__module__.startswith("automl_cli."):
+            del elastic._rules[declared]
 
 
 class Filter(nn.Module):
@@ -212,6 +226,17 @@ def test_a_rule_beside_the_module_is_found(beside: str) -> None:
     """Nobody imports it: its name follows from the module's."""
     net = lowered(sequential(SymbolType("Net", beside, "Net")(oneof([1, 3]))))
     assert type(net.model[0]) is nn.Identity  # type: ignore[index]
+
+
+def test_the_page_about_it_runs() -> None:
+    """Its loop trains and derives; its rule makes every path the stand-alone network."""
+    page = (Path(__file__).parents[3] / "docs" / "weight_sharing.md").read_text("utf-8")
+    names: dict[str, Any] = {"__name__": "weight_sharing_page"}
+    for block in re.findall(r"```python\n(.*?)```", page, re.DOTALL):
+        exec(compile(block, "weight_sharing.md", "exec"), names)
+    net = lowered(symbolize(names["Blur"])(3, oneof([1, 3, 5])))
+    assert isinstance(net.model, names["SharedBlur"])
+    outputs_agree(net)
 
 
 def test_options_of_an_argument() -> None:

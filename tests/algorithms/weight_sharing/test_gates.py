@@ -80,7 +80,7 @@ def test_a_hard_choice_is_one_hot_exactly(gradient: Any) -> None:
     weights = torch.tensor([0.3, 0.1, 0.6], requires_grad=True)
     hard = Pick(weights, 1, gradient).hard
     assert hard.tolist() == [0.0, 1.0, 0.0]
-    (hard * torch.tensor([5.0, 6.0, 7.0])).sum().backward()
+    (hard * torch.tensor([5.0, 6.0, 7.0])).sum().backward()  # type: ignore[no-untyped-call]
     assert weights.grad is not None
     assert weights.grad.tolist() == ([0.0, 6.0, 0.0] if gradient == "selected" else [5, 6, 7])
 

@@ -187,7 +187,7 @@ def test_a_number_copies_the_nearest_module() -> None:
     assert isinstance(copied, Switch)
     assert type(layer) is nn.Conv2d
     leaves = [c for inner in copied.candidates for c in inner.candidates]  # type: ignore[union-attr]
-    assert [(leaf[0].kernel_size, leaf[0].groups) for leaf in leaves] == [  # type: ignore[index, union-attr]
+    assert [(leaf[0].kernel_size, leaf[0].groups) for leaf in leaves] == [
         ((3, 3), 1), ((3, 3), 3), ((5, 5), 1), ((5, 5), 3),
     ]  # fmt: skip
 
@@ -198,6 +198,9 @@ def test_a_name_that_was_decided_around_is_decided_inside() -> None:
     (only,) = switches(net.model)
     kernels = [c.parts[0][0].kernel_size for c in only.candidates]  # type: ignore[index, union-attr]
     assert kernels == [(1, 1), (3, 3)]
+    k = oneof([1, 3], name="k")
+    net = lowered(branches([oneof([block(k), identity()])], channels=k))
+    assert len(switches(net.model)) == 3  # the copies, and in each the block or nothing
 
 
 def test_a_sampled_path_calls_the_layers_of_its_network_only() -> None:
@@ -298,6 +301,32 @@ def test_a_continuous_number_in_a_module() -> None:
     with pytest.raises(UserError, match=r"^model\.settings\.scale: .*give it a step"):
         lowered(branches([], settings=settings(floatv(0.5, 2.0))))
     assert lowered(branches([], settings=settings(floatv(0.5, 2.0, step=0.5)))).gates[0].size == 4
+
+
+def test_a_range_without_end_is_a_continuum() -> None:
+    """Its values are not listed: outside of modules it is settled, inside it is an error."""
+    seed = intv(0, 10**12)
+    net = lower(Space(fit(model=conv3(oneof([1, 3])), lr=seed)), lambda point: 7)
+    assert net.program.lr == 7
+    with pytest.raises(
+        UserError, match=r"^model\.out_channels: .*every value of int \[0, 1e\+12\]"
+    ):
+        lowered(conv(3, intv(0, 10**12), 1))
+
+
+def test_a_settled_value_that_is_none_of_the_point() -> None:
+    """A slip of the caller, by name."""
+    with pytest.raises(ValueError, match=r"lr: 3 is not in \{0\.1, 0\.2\}"):
+        lower(Space(fit(model=conv3(), lr=oneof([0.1, 0.2]))), lambda point: 3)
+
+
+def test_a_candidate_that_cannot_be_built() -> None:
+    """A value that the class refuses, directly or below: the innermost choice is named."""
+    with pytest.raises(UserError, match=r"^model\.groups: the candidate 2 cannot .* divisible"):
+        lowered(conv3(groups=oneof([1, 2])))
+    inner = oneof([identity(), conv3(groups=oneof([3, 2]))])
+    with pytest.raises(UserError, match=r"^model\.args\[0\]\(Conv2d\)\.groups: the candidate 2"):
+        lowered(sequential(inner))
 
 
 def test_a_class_that_looks_into_its_modules() -> None:

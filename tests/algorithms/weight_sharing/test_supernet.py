@@ -134,7 +134,7 @@ def test_a_model_that_looks_into_its_parts_when_it_is_made() -> None:
             self.layer = layer
 
         def build_for(self, shape: Any, classes: int) -> nn.Module:
-            return nn.Linear(self.layer.kernel_size[0], classes)  # type: ignore[index]
+            return nn.Linear(self.layer.kernel_size[0], classes)  # type: ignore[index, arg-type]
 
     with pytest.raises(UserError, match=r"model\.layer: the model cannot .*kernel_size"):
         lowered(symbolize(Late)(oneof([conv(3, 3, 1), conv(3, 3, 3)])))
@@ -163,6 +163,7 @@ def test_mix_sets_every_gate() -> None:
     path = net.model(net.program.images)
     onehot = {index: torch.zeros(2, dtype=torch.float64) for index in net.gates}
     for index, value in enumerate(decisions.values):
+        assert isinstance(value, int)
         onehot[index][value] = 1.0
     net.mix(onehot)
     assert all(isinstance(gate.use(), Mix) for gate in net.gates.values())

@@ -27,7 +27,8 @@ class Counted(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """[N, 4] -> [N, cout]."""
         self.calls += 1
-        return self.linear(x).tanh()
+        y: Tensor = self.linear(x).tanh()
+        return y
 
 
 def switch(*candidates: nn.Module) -> Switch:
@@ -94,12 +95,13 @@ def test_the_gradients_of_a_mixture() -> None:
     """With respect to logits, input and layers: against finite differences."""
     made = switch()
     alpha = torch.tensor([0.3, -0.2, 0.9], dtype=torch.float64, requires_grad=True)
-    layer = made.candidates[0].linear.weight  # type: ignore[union-attr]
+    layer: Tensor = made.get_parameter("candidates.0.linear.weight")
 
     def mixture(alpha: Tensor, x: Tensor, weight: Tensor) -> Tensor:
         made.gate.mix(alpha.softmax(0))
         y = torch.func.functional_call(made, {"candidates.0.linear.weight": weight}, (x,))
-        return (y**3).sum()
+        cubic: Tensor = (y**3).sum()
+        return cubic
 
     weight = layer.detach().clone().requires_grad_()
     assert torch.autograd.gradcheck(mixture, (alpha, images().requires_grad_(), weight))
@@ -237,6 +239,27 @@ def test_models_are_built_for_the_data() -> None:
     for index in range(2):
         made.gate.choose(index)
         assert made(torch.ones(1, 2)).shape == (1, 10)
+
+
+class Broken(nn.Module):
+    """Cannot be made for any data."""
+
+    def assemble(self, channels: int, width: float) -> int:
+        """Fails."""
+        raise ValueError(f"not for {channels}")
+
+    def build_for(self, shape: tuple[int, int, int], classes: int) -> nn.Module:
+        """Fails."""
+        raise ValueError(f"not for {classes}")
+
+
+def test_a_candidate_that_cannot_be_made_for_the_data() -> None:
+    """The point, the candidate and the reason."""
+    with pytest.raises(UserError, match=r"^op: the candidate b cannot .*ValueError: not for 8"):
+        switch(Late(0), Broken()).assemble(8, 1.0)
+    gate = switch(nn.Identity(), nn.Identity()).gate
+    with pytest.raises(UserError, match=r"^op: the candidate b cannot .*ValueError: not for 10"):
+        SwitchForData([Late(0), Broken()], gate).build_for((2, 8, 8), 10)
 
 
 def test_as_many_candidates_as_the_gate_has() -> None:

@@ -75,7 +75,7 @@ def test_one_gate_per_edge_for_all_cells() -> None:
     assert len(net.gates) == 6
     assert len(switches(net)) == 36
     for cell in cells(net):
-        gates = [edge.gate for node in cell.edges for edge in node]  # type: ignore[union-attr]
+        gates = [m.gate for m in cell.modules() if isinstance(m, Switch)]
         assert gates == list(net.gates.values())
     largest = CellNet([["nor_conv_3x3"], ["nor_conv_3x3"] * 2, ["nor_conv_3x3"] * 3], 4, 2)
     alone = sum(p.numel() for p in largest.build_for((3, 8, 8), 3).parameters())
@@ -131,6 +131,15 @@ def test_channels_are_copied_around_shared_cells() -> None:
     rng = random.Random(2)
     for _ in range(4):
         assert_path_is_network(net, net.space.sample(rng))
+
+
+def test_widths_are_copied_while_they_are_few() -> None:
+    """The size space of the benchmark is not: every choice that is too much is named."""
+    net = lowered(cell_net(widths=[oneof([2, 4]), 4, oneof([2, 6]), 4, 4]))
+    for decisions in net.space.enumerate():
+        assert_path_is_network(net, decisions)
+    with pytest.raises(UserError, match=r"model\.widths\[0\], .*model\.widths\[2\] together, more"):
+        lowered(cell_net(widths=[oneof([8, 16, 24, 32, 40]) for _ in range(5)]))
 
 
 def test_a_choice_between_whole_cells() -> None:
