@@ -16,11 +16,13 @@ import logging
 import os
 import re
 import sqlite3
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, ParamSpec, TypeVar
 
+from automl_cli.mlflow_import import hidden, lasting
 from automl_cli.mlflow_records import Sample, milliseconds
 from automl_cli.mlflow_uri import database, shown
 
@@ -37,6 +39,7 @@ FINAL_STATES: Final = ("completed", "pruned", "failed")
 _PAGE: Final = 1000
 _CONNECTIONS: Final = 4  # requests in flight to a server; SQLite has one writer anyway
 _REFUSALS: Final = ("INVALID_PARAMETER_VALUE", "RESOURCE_ALREADY_EXISTS", "BAD_REQUEST")
+_NEEDLESS: Final = ("numpy", "pandas", "pyarrow")  # MLflow works without: mlflow-skinny has none
 _QUIET: Final = {
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "5",
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0",
@@ -196,7 +199,15 @@ class Client:
     # Inside -------------------------------------------------------------------------------------
 
     def _open(self) -> Any:
-        from mlflow import MlflowClient
+        with contextlib.nullcontext() if "mlflow" in sys.modules else lasting():
+            return self._connect()
+
+    def _connect(self) -> Any:
+        try:
+            with hidden(*_NEEDLESS):
+                from mlflow import MlflowClient
+        except ImportError:  # another version may want them after all
+            from mlflow import MlflowClient
 
         path = database(self.uri)
         if path is None:

@@ -1,9 +1,9 @@
 """The projection as a process beside a search: its starter, and what runs in it.
 
-The driver imports no MLflow, waits for nothing, and cannot be disturbed: the process has its own
-session (an interrupt at the terminal does not reach it), a low priority, a log file for all that
-MLflow says, and tells how far it is through a small JSON file. When the driver dies it projects
-what the ledger holds and ends.
+The driver imports no MLflow, waits for nothing, and cannot be disturbed: the process has a group
+of its own (an interrupt at the terminal does not reach it), a low priority while there is a search
+to give way to, a log file for all that MLflow says, and tells how far it is through a small JSON
+file. When the driver dies it projects what the ledger holds and ends.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ from automl_spaces.errors import AutomlError
 
 _left_behind: list[subprocess.Popen[bytes]] = []  # at work still, when nobody waits any more
 UNREACHABLE: Final = "MLflow unreachable"
+_NICE: Final = 10  # as the command `nice`
 _LOOK_EVERY: Final = 0.5  # seconds between two looks at the status file
 
 
@@ -161,7 +162,7 @@ class Projection:
             with self.log.open("wb") as log:
                 self._process = subprocess.Popen(  # noqa: S603 - our own interpreter
                     line, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-                    start_new_session=True,
+                    process_group=0,  # Linux may weigh priorities within a session only
                 )  # fmt: skip
         except OSError as error:
             self._failure = f"MLflow: cannot start the projection ({error}); later: automl sync"
@@ -216,8 +217,6 @@ class Projection:
 def main(arguments: Sequence[str] | None = None) -> int:
     """The process: 0 when everything is in MLflow, 1 when something is missing."""
     options = _parser().parse_args(arguments)
-    with contextlib.suppress(OSError):
-        os.nice(5)
     stop = threading.Event()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
@@ -227,6 +226,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     from automl_cli.mlflow_projection import project
 
     try:
+        study = _study(options)
+        if study is not None and study.state == "running":
+            with contextlib.suppress(OSError):
+                os.nice(_NICE)  # for good; but after a search that is over, somebody waits
         report = project(
             options.ledger,
             options.study,
@@ -236,7 +239,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             children=options.children,
             best_recipe=_hook(options),
             stop=stop,
-            listener=_StatusFile(options.ledger, options.study),
+            listener=_StatusFile(options.ledger, study),
         )
     except AutomlError as error:
         logging.error("%s", error)
@@ -258,6 +261,13 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _study(options: argparse.Namespace) -> StudyRow | None:
+    from automl_cli.ledger import Ledger
+
+    with Ledger(options.ledger, read_only=True) as ledger:
+        return ledger.study(options.study)
+
+
 def _hook(options: argparse.Namespace) -> Callable[[int], str] | None:
     """The best recipe's maker, imported only when a recipe is wanted."""
     if not options.best_recipe:
@@ -275,11 +285,7 @@ def _hook(options: argparse.Namespace) -> Callable[[int], str] | None:
 class _StatusFile:
     """Writes each report that says something new to a file, as a whole or not at all."""
 
-    def __init__(self, ledger_path: Path, study_name: str) -> None:
-        from automl_cli.ledger import Ledger
-
-        with Ledger(ledger_path, read_only=True) as ledger:
-            study = ledger.study(study_name)
+    def __init__(self, ledger_path: Path, study: StudyRow | None) -> None:
         self._path = side_file(ledger_path, study.id, "json") if study else None
         self._last: ProjectionReport | None = None
 

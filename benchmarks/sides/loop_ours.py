@@ -14,7 +14,7 @@ from typing import ClassVar
 
 from harness import settle
 
-from automl_cli import session
+from automl_cli import search, session
 from automl_cli.ledger import Ledger
 from automl_cli.recipe import load_recipe
 from automl_cli.runner import Runner
@@ -80,7 +80,7 @@ class TimedRunner(Runner):
 
 def spent(trials: int, tracking: bool) -> dict[str, float]:
     """Seconds from the first proposal to the last result, with MLflow on or off."""
-    session.Runner = TimedRunner
+    search.Runner = TimedRunner
     try:
         with folder() as path:
             run(
@@ -90,5 +90,5 @@ def spent(trials: int, tracking: bool) -> dict[str, float]:
             )
             settle(path)
     finally:
-        session.Runner = Runner
+        search.Runner = Runner
     return TimedRunner.spent

@@ -67,8 +67,8 @@ def test_everything_that_is_loaded_is_seeded() -> None:
 def test_the_request_is_names_and_data(tmp_path: Path) -> None:
     """Nothing in it could be executed."""
     text = request_text(request(faults.constant(value=0.25), tmp_path, 3, decisions={"x": 1}))
-    trial_id, attempt, program, decisions, seed, budget, folder = json.loads(text)
-    assert (trial_id, attempt, seed, budget) == (3, 1, 3, None)
+    trial_id, attempt, program, decisions, seed, budget, folder, parent = json.loads(text)
+    assert (trial_id, attempt, seed, budget, parent) == (3, 1, 3, None, None)
     assert json.loads(program)["value"] == 0.25
     assert (decisions, folder) == ({"x": 1}, str(tmp_path / "3"))
 
