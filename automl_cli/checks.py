@@ -12,11 +12,17 @@ from automl_spaces.errors import Mark, Problems, UserError
 
 if TYPE_CHECKING:
     from automl_algorithms.contract import Algorithm
+    from automl_algorithms.weight_sharing.search import SupernetSearch
     from automl_cli.recipe import Recipe
     from automl_spaces.space import Space
 
 
-def checked_algorithm(recipe: Recipe, space: Space) -> Algorithm:
+def shares_weights(recipe: Recipe) -> bool:
+    """Whether the recipe's algorithm searches a supernet, not by trials; nothing is imported."""
+    return catalogue.entry(recipe.algorithm).family == "weight_sharing"
+
+
+def checked_algorithm(recipe: Recipe, space: Space) -> Algorithm | SupernetSearch:
     """The recipe's algorithm, made, and able to search the space.
 
     Raises:
@@ -24,7 +30,7 @@ def checked_algorithm(recipe: Recipe, space: Space) -> Algorithm:
     """
     mark = recipe.marks.get("algorithm")
     with marked(mark, "algorithm"):
-        algorithm: Algorithm = catalogue.create(recipe.algorithm, recipe.options)
+        algorithm: Algorithm | SupernetSearch = catalogue.create(recipe.algorithm, recipe.options)
         able = algorithm.capabilities
         check_capabilities(recipe.algorithm, able, space, recipe.objectives, mark)
         if able.fixed_architecture:

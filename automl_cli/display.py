@@ -12,11 +12,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from automl_cli.formats import decisions_text, duration, objective_text
+from automl_cli.formats import decisions_text, duration, number, objective_text
 from automl_cli.progress import Finished, Progress
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
+
+    from automl_algorithms.weight_sharing.loop import Record
 
 _QUIET_LINE: Final = 10.0  # seconds between plain lines while nothing improves
 _BUSY_LINE: Final = 0.5  # seconds between plain lines while a fast search improves all the time
@@ -82,6 +84,17 @@ class Display:
         if due or self.progress.finished == self.progress.trials:
             self._last_line = now
             say("  " + self.line())
+
+    def trained(self, record: Record) -> None:
+        """Hear how the training of a supernet goes on."""
+        now = time.monotonic()
+        at = record.at
+        if self.quiet or self._live is not None:
+            return
+        if now - self._last_line > _QUIET_LINE / 2 or at.step + 1 == at.steps:
+            self._last_line = now
+            metrics = ", ".join(f"{k} {number(v)}" for k, v in record.metrics.items())
+            say(f"  supernet: epoch {at.epoch + 1}/{at.epochs}, step {at.step + 1}; {metrics}")
 
     def line(self) -> str:
         """Where the search stands, in one line."""

@@ -20,7 +20,7 @@ from typing import Any, TypeVar
 
 from automl_cli import ledger_parts
 from automl_cli.ledger_lock import hold
-from automl_cli.ledger_schema import ReportRow, StudyRow, TrialRow, connect, explain
+from automl_cli.ledger_schema import ReportRow, StudyRow, SupernetRow, TrialRow, connect, explain
 from automl_spaces.errors import UserError
 
 Row = TypeVar("Row")
@@ -258,6 +258,21 @@ class Ledger:
             "SELECT attempt, step, metrics, time FROM reports"
             " WHERE study = ? AND trial = ? ORDER BY rowid",
             (study_id, trial_id),
+        )
+
+    # Supernets
+
+    def supernet(self, study_id: int, row: SupernetRow) -> None:
+        """Record where the training of a study's supernet stands; a step done again replaces."""
+        self._run("INSERT OR REPLACE INTO supernets VALUES (?, ?, ?, ?, ?, ?, ?)", (study_id, *row))
+
+    def supernets(self, study_id: int, after: int = 0) -> list[SupernetRow]:
+        """The records of a study's supernet after a step, in order."""
+        return self._read(
+            SupernetRow._make,
+            "SELECT step, steps, seconds, metrics, policy, time FROM supernets"
+            " WHERE study = ? AND step > ? ORDER BY step",
+            (study_id, after),
         )
 
     def close(self) -> None:

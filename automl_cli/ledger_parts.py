@@ -5,13 +5,21 @@ from __future__ import annotations
 import sqlite3
 from pathlib import Path
 
-from automl_cli.ledger_schema import ReportRow, StudyRow, TrialRow, connect, explain
+from automl_cli.ledger_schema import (
+    ReportRow,
+    StudyRow,
+    SupernetRow,
+    TrialRow,
+    connect,
+    explain,
+)
 from automl_spaces.errors import UserError
 
 _TABLES = (
     ("studies", "id", StudyRow._fields[1:]),
     ("trials", "study", TrialRow._fields),
     ("reports", "study", ("trial", *ReportRow._fields)),
+    ("supernets", "study", SupernetRow._fields),
 )
 
 

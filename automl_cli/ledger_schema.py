@@ -14,7 +14,7 @@ from typing import NamedTuple
 from automl_spaces.errors import UserError
 
 APPLICATION_ID = 0x4155544F  # "AUTO"
-VERSION = 2
+VERSION = 3
 
 TABLES = """
 CREATE TABLE studies (
@@ -61,11 +61,27 @@ CREATE TABLE reports (
 );
 CREATE INDEX reports_of_trial ON reports (study, trial);
 """
-
+SUPERNETS = """
+CREATE TABLE supernets (
+    study   INTEGER NOT NULL,
+    step    INTEGER NOT NULL,
+    steps   INTEGER NOT NULL,
+    seconds REAL NOT NULL,
+    metrics TEXT NOT NULL,
+    policy  TEXT NOT NULL,
+    time    REAL NOT NULL,
+    PRIMARY KEY (study, step)
+)
+"""
+TABLES += SUPERNETS
 
 # How a ledger of an older version becomes one of the next.
 UPGRADES = {
-    1: ("ALTER TABLE trials ADD COLUMN budget REAL", "ALTER TABLE trials ADD COLUMN parent INTEGER")
+    1: (
+        "ALTER TABLE trials ADD COLUMN budget REAL",
+        "ALTER TABLE trials ADD COLUMN parent INTEGER",
+    ),
+    2: (SUPERNETS,),
 }
 
 
@@ -116,6 +132,21 @@ class ReportRow(NamedTuple):
     attempt: int
     step: int
     metrics: str
+    time: float
+
+
+class SupernetRow(NamedTuple):
+    """Where the training of a supernet stood after `step` steps of `steps` in all.
+
+    `metrics` (JSON) are means over the steps since the row before, `policy` (JSON) gives the
+    probabilities of each decision point's candidates by its index, `seconds` were spent so far.
+    """
+
+    step: int
+    steps: int
+    seconds: float
+    metrics: str
+    policy: str
     time: float
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from automl_cli import recipe_files as files
 from automl_cli.module_folders import open_folders
+from automl_cli.recipe_schema import SECTIONS
 from automl_cli.shipped import register_shipped
 from automl_spaces.choices import has_choices
 from automl_spaces.errors import Mark
@@ -40,6 +41,7 @@ class Recipe(SimpleNamespace):
     algorithm: str
     options: dict[str, Any]
     budget: dict[str, Any]
+    sharing: dict[str, Any]
     run: dict[str, Any]
     tracking: dict[str, Any]
     imports: tuple[str, ...]
@@ -73,6 +75,9 @@ class Recipe(SimpleNamespace):
             if self.constraints:
                 data["constraints"] = {k: _bounds(v) for k, v in self.constraints.items()}
             data |= {"baseline": self.baseline, "unique": self.unique}
+            defaults = {key: default for key, (_, default, _) in SECTIONS["sharing"].items()}
+            if self.sharing != defaults:
+                data["sharing"] = _given(self.sharing)
         data["seed"] = self.seed
         data["run"] = _given(self.run)
         return data

@@ -13,7 +13,7 @@ from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 from automl_cli import recipe_files as files
 from automl_cli.recipe import Recipe
-from automl_cli.recipe_schema import CHARGES, CHILDREN, KEYS, LOWEST, SECTIONS
+from automl_cli.recipe_schema import CHARGES, CHILDREN, KEYS, LOWEST, ON_NAN, SECTIONS
 from automl_spaces import overlays
 from automl_spaces.annotations import read_hint
 from automl_spaces.errors import AutomlError, Mark, Problems, UserError, did_you_mean
@@ -52,6 +52,7 @@ class RecipeReader:
             algorithm=algorithm,
             options=options,
             budget=self._section("budget"),
+            sharing=self._section("sharing"),
             run=self._section("run"),
             tracking=self._section("tracking"),
             imports=imports,
@@ -68,7 +69,7 @@ class RecipeReader:
         return recipe
 
     def _check(self, recipe: Recipe) -> None:
-        for section in ("budget", "run"):
+        for section in ("budget", "sharing", "run"):
             for key, value in getattr(recipe, section).items():
                 low = LOWEST.get(key)
                 if low is not None and value is not None and not value >= low:
@@ -79,6 +80,7 @@ class RecipeReader:
         for section, key, words in (
             ("tracking", "children", CHILDREN),
             ("budget", "charge", CHARGES),
+            ("sharing", "on_nan", ON_NAN),
         ):
             word = str(getattr(recipe, section)[key])
             if word not in words:

@@ -19,6 +19,7 @@ KEYS: Final = {
     "baseline": ("bool", "whether the first trial is the static program"),
     "unique": ("bool", "whether no program is run twice"),
     "seed": ("int", "seed of the search and of every trial"),
+    "sharing": ("", "of a weight-sharing search: epochs, on_nan, derived, compare"),
     "run": ("", "executor, workers, timeout, memory, ..."),
     "tracking": ("", "MLflow: enabled, uri, experiment, children"),
 }
@@ -42,6 +43,20 @@ SECTIONS: Final[dict[str, dict[str, tuple[str, Any, str]]]] = {
             "cost of a trial that goes on from another: resumed, what it adds; scratch, all",
         ),
     },
+    "sharing": {
+        "epochs": (
+            "int | None",
+            None,
+            "of the supernet's training; those of the program otherwise",
+        ),
+        "on_nan": ("str", "stop", "at a loss that is not finite: stop, or skip the step"),
+        "derived": ("int", 1, "records the search ends with, to be trained from scratch"),
+        "compare": (
+            "int",
+            0,
+            "random records trained from scratch too: how well do shared weights rank them?",
+        ),
+    },
     "run": {
         "executor": ("str", "pool", "where trials run: inline, pool, ..."),
         "workers": ("int | None", None, "trials at the same time; one per core otherwise"),
@@ -60,6 +75,8 @@ SECTIONS: Final[dict[str, dict[str, tuple[str, Any, str]]]] = {
 }
 LOWEST: Final[dict[str, float]] = {
     "trials": 1,
+    "derived": 1,
+    "compare": 0,
     "seconds": 1e-3,
     "epochs": 1e-9,
     "simulated_seconds": 1e-9,
@@ -72,3 +89,4 @@ LOWEST: Final[dict[str, float]] = {
 }
 CHARGES: Final = ("resumed", "scratch")
 CHILDREN: Final = ("auto", "all", "best", "none")
+ON_NAN: Final = ("stop", "skip")

@@ -25,6 +25,7 @@ from automl_cli.limits import Limits, Reason
 from automl_cli.progress import Finished, Progress
 from automl_cli.studies import recorded
 from automl_cli.trials import Report, TrialRequest, TrialResult
+from automl_spaces.decisions import Decisions
 from automl_spaces.errors import AutomlError, UserError
 from automl_spaces.space import Space
 
@@ -47,7 +48,8 @@ class Runner:
 
     Args:
         study: its row in the ledger; the caller holds its lock.
-        costs: what is known of a program before it runs, by name; may raise `AutomlError`.
+        costs: what is known of a record and its program before it runs, by name; may raise
+            `AutomlError`.
         folder: below it each trial finds a folder of its own.
     """
 
@@ -62,7 +64,7 @@ class Runner:
         *,
         limits: Limits,
         folder: Path,
-        costs: Callable[[Any], dict[str, float]] = lambda _: {},
+        costs: Callable[[Decisions, Any], dict[str, float]] = lambda *_: {},
         listener: Listener | None = None,
     ) -> None:
         self.ledger, self.study, self.space = ledger, study, space
@@ -143,7 +145,7 @@ class Runner:
                 raise AutomlError(f"{self.study.algorithm} waits although no trial runs") from None
             plan = proposal.plan
             self.limits.check_plan(plan, self.progress)
-            costs = self.costs(proposal.program)
+            costs = self.costs(plan.decisions, proposal.program)
             self.ledger.propose(
                 self.study.id,
                 trial_id,

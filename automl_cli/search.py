@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from automl_algorithms.proposer import Proposer
 from automl_cli import studies
-from automl_cli.checks import checked_algorithm, marked
+from automl_cli.checks import checked_algorithm, marked, shares_weights
 from automl_cli.cost_book import CostBook
 from automl_cli.limits import Limits
 from automl_cli.progress import Progress
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from automl_cli.executors import Executor
     from automl_cli.ledger import Ledger
     from automl_cli.ledger_schema import StudyRow
+    from automl_cli.shared_search import SharedSearch
 
 
 class Search(NamedTuple):
@@ -28,6 +29,8 @@ class Search(NamedTuple):
     Args:
         space: what is searched; it holds no state and may be shared by many searches.
         book: the costs and constraints of programs.
+        shared: the training of a supernet that comes before the trials, if the algorithm is one
+            of weight sharing; `proposer` then proposes what comes out of it.
     """
 
     recipe: Recipe
@@ -35,6 +38,7 @@ class Search(NamedTuple):
     book: CostBook
     proposer: Proposer
     progress: Progress
+    shared: SharedSearch | None = None
 
     @classmethod
     def of(cls, recipe: Recipe, space: Space | None = None) -> Search:
@@ -52,8 +56,13 @@ class Search(NamedTuple):
             program = static_program(recipe, space) if recipe.costs else None
             if program is not None:
                 book.of(program)
-        proposer = _proposer(recipe, space, book)
         scratch = recipe.budget["charge"] == "scratch"
+        if shares_weights(recipe):
+            shared, proposer = _shared(recipe, space, book)
+            trials = recipe.baseline + recipe.sharing["derived"] + recipe.sharing["compare"]
+            progress = Progress(recipe.objectives, trials, scratch=scratch)
+            return cls(recipe, space, book, proposer, progress, shared)
+        proposer = _proposer(recipe, space, book)
         progress = Progress(recipe.objectives, _trials(recipe, space, proposer), scratch=scratch)
         return cls(recipe, space, book, proposer, progress)
 
@@ -83,7 +92,7 @@ class Search(NamedTuple):
             self.progress,
             limits=limits,
             folder=studies.study_folder(study.name),
-            costs=self.book.of,
+            costs=self.shared.known if self.shared else lambda _, program: self.book.of(program),
             listener=listener,
         )
 
@@ -107,12 +116,39 @@ def _trials(recipe: Recipe, space: Space, proposer: Proposer) -> int | None:
     return trials  # type: ignore[no-any-return]
 
 
+def _shared(recipe: Recipe, space: Space, book: CostBook) -> tuple[SharedSearch, Proposer]:
+    from automl_cli.shared_search import SharedSearch
+
+    mark = recipe.marks.get("algorithm")
+    if not space.points:
+        raise UserError(
+            f"{recipe.algorithm} needs a space, and the program has no choice in it",
+            recipe.marks.get("space") or mark,
+            path="space",
+            hint="space: [overlays/...], or algorithm: random for one training",
+        )
+    with marked(mark, "algorithm"):
+        algorithm: Any = checked_algorithm(recipe, space)
+        shared = SharedSearch(recipe, space, book, algorithm)
+        proposer = Proposer(
+            shared.trials,
+            space,
+            recipe.objectives,
+            recipe.seed,
+            accept=book.refusal if recipe.constraints else None,
+            unique=False,
+            baseline=recipe.baseline,
+        )
+    return shared, proposer
+
+
 def _proposer(recipe: Recipe, space: Space, book: CostBook) -> Proposer:
     mark = recipe.marks.get("algorithm")
     try:
         with marked(mark, "algorithm"):
+            algorithm: Any = checked_algorithm(recipe, space)
             return Proposer(
-                checked_algorithm(recipe, space),
+                algorithm,
                 space,
                 recipe.objectives,
                 recipe.seed,

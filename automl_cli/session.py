@@ -77,6 +77,9 @@ class Session:
         state, code = "interrupted", INTERRUPTED
         try:
             with display:
+                if search.shared is not None:
+                    folder = studies.study_folder(study.name)
+                    search.shared.run(ledger, study, folder, display.trained)
                 runner.run()
             failed = runner.stopped_by == "failures" or not progress.counts["completed"]
             state, code = ("failed", 1) if failed else ("completed", 0)

@@ -1,4 +1,4 @@
-"""How a `CellNet` shares weights: the operations of its edges.
+"""How a `CellNet` shares weights: the operations of its edges, and its channels.
 
 Each of the six edges has one gate, shared by all cells of the network (Dong and Yang 2020, arXiv
 2001.00326, search one cell and repeat it); each cell has weights of its own for each operation.
@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from automl_algorithms.weight_sharing.elastic import Build, elastic_rule, options
+from automl_algorithms.weight_sharing.elastic import Build, Open, elastic_rule, options
 from automl_algorithms.weight_sharing.switch import Switch
 from automl_cli.programs.cell_net import CellNet, check_cell
 from automl_cli.programs.cell_net_modules import OPERATIONS, Cell, CellNetwork
@@ -25,13 +25,17 @@ Edge = tuple[tuple[str, ...], "Gate | None"]  # the operations it can be, and wh
 NO_EDGES = [["none"], ["none"] * 2, ["none"] * 3]
 
 
-@elastic_rule(CellNet, "cell")
+@elastic_rule(CellNet, "cell", "widths")
 def cell_net(node: Symbol, build: Build) -> Any:
-    """The network with a switch on every edge that is a choice."""
-    cell = node.get("cell")
+    """The network with a switch on every edge that is a choice; its channels by slices."""
+    cell, widths = node.get("cell"), node.get("widths")
+    if isinstance(widths, Open) or any(isinstance(width, Open) for width in widths or ()):
+        from automl_cli.programs.cell_net_elastic_sizes import elastic_network
+
+        return elastic_network(cell, widths)
     if not isinstance(cell, list) or not all(isinstance(edges, list) for edges in cell):
         return None  # whole cells or nodes are the choice: copies of the network
-    settled = CellNet(None, node.get("channels"), node.get("cells"), node.get("widths"))
+    settled = CellNet(None, node.get("channels"), node.get("cells"), widths)
     return SharedCellNet([[options(edge) for edge in edges] for edges in cell], settled)
 
 

@@ -2,17 +2,16 @@
 
 A `Classifier` is one training. Called with a trial it runs to the end; a weight-sharing search
 takes it apart by the stepwise protocol instead: `model`, `optimizer`, `train_batches()`,
-`valid_batches()`, `loss(batch)`, `evaluate()`. Hyperparameters are read at each step, so a
-search may also change them on the way.
+`valid_batches()`, `loss(batch)`, `evaluate(batches)`, and the optional `epochs`, `steps` and
+`seek`. Hyperparameters are read at each step, so a search may also change them on the way.
 """
 
 from __future__ import annotations
 
-import itertools
 import math
 import random
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import cached_property
 from typing import TYPE_CHECKING, Literal
 
@@ -79,9 +78,8 @@ class Classifier:
         self.schedule, self.warmup_epochs = schedule, warmup_epochs
         self.augment, self.label_smoothing = list(augment or ()), label_smoothing
         self.seed, self.device = seed, torch.device(device)
-        self.epoch = 0  # begun so far
+        self.epoch = self.validations = 0  # passes over the two parts, begun so far
         self.seconds = 0.0  # of training, over all attempts
-        self._validations = itertools.count()
 
     def __call__(self, trial: Trial) -> dict[str, float]:
         """Train for the epochs that the trial grants; resume from its checkpoint.
@@ -109,22 +107,17 @@ class Classifier:
         size = count(self.model, self.data.shape)
         return {
             **(scores or self.evaluate()),
-            "test_accuracy": self.evaluate(self.data.test)["accuracy"],
+            "test_accuracy": self.evaluate(self._in_order(self.data.test))["accuracy"],
             "seconds": self.seconds,
             "params": float(size.params),
             "madds": float(size.madds),
         }
 
     def train_epoch(self) -> None:
-        """One pass over the training part, with the schedule's learning rate at each step."""
+        """One pass over the training part."""
         self.model.train()
-        steps = max(1, len(self.data.train) // self.batch_size)
         total = torch.zeros((), device=self.device)
-        for step, batch in enumerate(self.train_batches()):
-            progress = (self.epoch - 1 + step / steps) / self.epochs
-            factor = rate_factor(self.schedule, progress, self.warmup_epochs / self.epochs)
-            for group in self.optimizer.param_groups:
-                group["lr"] = group["initial_lr"] * factor
+        for batch in self.train_batches():
             self.optimizer.zero_grad()
             loss = self.loss(batch)
             loss.backward()  # type: ignore[no-untyped-call]
@@ -153,8 +146,15 @@ class Classifier:
             group["initial_lr"] = group["lr"]
         return optimizer
 
+    @property
+    def steps(self) -> int:
+        """Batches of one epoch."""
+        return max(1, len(self.data.train) // self.batch_size)
+
     def train_batches(self) -> Iterator[Batch]:
         """One epoch, the next at each call: shuffled and augmented.
+
+        Before each batch the optimiser gets the schedule's learning rate for it.
 
         Yields:
             images float32 [N, C, H, W], targets float32 [N, classes]. A last batch that is not
@@ -164,7 +164,9 @@ class Classifier:
         seed = self._draw("train", self.epoch)
         generator = torch.Generator().manual_seed(seed)
         torch.manual_seed(seed + 1)  # dropout draws from the global generator
-        for images, labels in self.data.train.batches(self.batch_size, generator, drop_last=True):
+        batches = self.data.train.batches(self.batch_size, generator, drop_last=True)
+        for step, (images, labels) in enumerate(batches):
+            self._set_rate((self.epoch - 1 + step / self.steps) / self.epochs)
             targets = one_hot(labels, self.data.classes).float()
             for augment in self.augment:
                 images, targets = augment(images, targets, generator)  # noqa: PLW2901
@@ -176,8 +178,13 @@ class Classifier:
         Yields:
             images float32 [N, C, H, W], labels int64 [N].
         """
-        generator = torch.Generator().manual_seed(self._draw("valid", next(self._validations)))
+        generator = torch.Generator().manual_seed(self._draw("valid", self.validations))
+        self.validations += 1
         yield from map(self._placed, self.data.valid.batches(self.batch_size, generator))
+
+    def seek(self, epoch: int, validations: int) -> None:
+        """Let so many passes over the training and the validation part count as begun."""
+        self.epoch, self.validations = epoch, validations
 
     def loss(self, batch: Batch) -> Tensor:
         """Mean cross-entropy of a batch with smoothed targets; a scalar."""
@@ -185,16 +192,29 @@ class Classifier:
         return cross_entropy(self.model(images), targets, label_smoothing=self.label_smoothing)
 
     @torch.no_grad()
-    def evaluate(self, split: Split | None = None) -> dict[str, float]:
-        """`accuracy` (0 to 1) and `loss` (cross-entropy) on a part; the validation part if None."""
+    def evaluate(self, batches: Iterable[Batch] | None = None) -> dict[str, float]:
+        """`accuracy` (0 to 1) and `loss` (cross-entropy) on batches with labels.
+
+        Args:
+            batches: images float32 [N, C, H, W], labels int64 [N]; the validation part if None.
+        """
         self.model.eval()
-        split = split or self.data.valid
         correct = loss = torch.zeros((), device=self.device)
-        for images, labels in map(self._placed, split.batches(max(256, self.batch_size))):
+        seen = 0
+        for images, labels in self._in_order(self.data.valid) if batches is None else batches:
             logits = self.model(images)
             correct = correct + (logits.argmax(1) == labels).sum()
             loss = loss + cross_entropy(logits, labels, reduction="sum")
-        return {"accuracy": correct.item() / len(split), "loss": loss.item() / len(split)}
+            seen += len(labels)
+        return {"accuracy": correct.item() / seen, "loss": loss.item() / seen}
+
+    def _in_order(self, split: Split) -> Iterator[Batch]:
+        return map(self._placed, split.batches(max(256, self.batch_size)))
+
+    def _set_rate(self, progress: float) -> None:
+        factor = rate_factor(self.schedule, progress, self.warmup_epochs / self.epochs)
+        for group in self.optimizer.param_groups:
+            group["lr"] = group["initial_lr"] * factor
 
     def _placed(self, batch: Batch) -> Batch:
         images, targets = batch

@@ -133,22 +133,30 @@ def _chances(point: Point, policy: Policy, values: Sequence[Value]) -> list[floa
     chances = list(policy[point.index])
     if len(chances) != point.cardinality:
         raise ValueError(f"{point.id}: {len(chances)} probabilities for {point.cardinality} places")
+    possible = allowed(point, values)
+    if possible is None:
+        return chances
+    kept = [chance * fits for chance, fits in zip(chances, possible, strict=True)]
+    if not any(kept):
+        kept = [float(fits) for fits in possible]
+    total = sum(kept)
+    return [chance / total for chance in kept]
+
+
+def allowed(point: Point, values: Sequence[Value]) -> list[bool] | None:
+    """Which places the slots before it leave to a point; None when they leave it all."""
     group = point.group
     if group is None or not (group.distinct or group.sorted):
-        return chances
+        return None
     slot = group.indices.index(point.index)
     taken = [v for i in group.indices[:slot] if (v := values[i]) is not None]
     low = int(taken[-1]) if taken and group.sorted else 0
     room = len(group.indices) - slot - 1 if group.sorted and group.distinct else 0
-    allowed = [
-        low <= place < len(chances) - room and not (group.distinct and place in taken)
-        for place in range(len(chances))
+    size = point.cardinality or 0
+    return [
+        low <= place < size - room and not (group.distinct and place in taken)
+        for place in range(size)
     ]
-    kept = [chance * fits for chance, fits in zip(chances, allowed, strict=True)]
-    if not any(kept):
-        kept = [float(fits) for fits in allowed]
-    total = sum(kept)
-    return [chance / total for chance in kept]
 
 
 def _log(chance: float) -> float:

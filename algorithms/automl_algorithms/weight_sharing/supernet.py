@@ -42,6 +42,10 @@ class Supernet:
         """The network."""
         return self.program.model  # type: ignore[no-any-return]
 
+    def switched(self) -> set[int]:
+        """The indices of the points that somewhere choose between modules, not sizes of one."""
+        return {m.gate.point.index for m in self.model.modules() if isinstance(m, Switch)}
+
     def choose(self, decisions: Decisions) -> None:
         """One path: the network of a record. Gates of inactive points are reset."""
         for gate in self.gates.values():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import cached_property
 from typing import Any
 
@@ -59,9 +59,10 @@ class Fit:
         cubic: Tensor = ((self.model(images) - target) ** 3).mean()
         return cubic
 
-    def evaluate(self) -> dict[str, float]:
-        """The loss."""
-        return {"loss": float(self.loss(self.batch))}
+    def evaluate(self, batches: Iterable[Batch] | None = None) -> dict[str, float]:
+        """The mean loss."""
+        losses = [float(self.loss(batch)) for batch in batches or [self.batch]]
+        return {"loss": sum(losses) / len(losses)}
 
 
 fit = symbolize(Fit)

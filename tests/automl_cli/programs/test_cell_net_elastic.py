@@ -133,15 +133,6 @@ def test_channels_are_copied_around_shared_cells() -> None:
         assert_path_is_network(net, net.space.sample(rng))
 
 
-def test_widths_are_copied_while_they_are_few() -> None:
-    """The size space of the benchmark is not: every choice that is too much is named."""
-    net = lowered(cell_net(widths=[oneof([2, 4]), 4, oneof([2, 6]), 4, 4]))
-    for decisions in net.space.enumerate():
-        assert_path_is_network(net, decisions)
-    with pytest.raises(UserError, match=r"model\.widths\[0\], .*model\.widths\[2\] together, more"):
-        lowered(cell_net(widths=[oneof([8, 16, 24, 32, 40]) for _ in range(5)]))
-
-
 def test_a_choice_between_whole_cells() -> None:
     """Not an edge: the network once per cell; inside of one, edges are shared again."""
     net = lowered(cell_net(cell=oneof([RESNET_CELL, edges(names=NAMES[2:4])]), channels=4, cells=1))

@@ -1,0 +1,243 @@
+"""TuNAS: REINFORCE over the paths of a supernet, with a cost to be met.
+
+Bender et al. 2020 (arXiv 2008.06120). Every step draws one record. Its path is trained on a
+training batch, and then judged on a validation batch:
+
+    R = Q + beta |T / T0 - 1|,  beta < 0           the absolute reward, section 3.1
+    ascend (R - b) grad log p(record),  b the running mean of R
+
+Q is the quality, T a cost of the record and T0 its target: so the search itself ends where the
+cost is met, while with earlier rewards (Tan et al. 2019, MnasNet) beta had to be tuned for it.
+
+At first the policy rests (`delay`), and the weights are warmed up: with a probability that falls
+linearly from 1 to 0, a decision between modules has all of them computed with equal weights, and
+a decision about a size takes the largest. Only active decisions count in log p.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from typing import Any, Final, Literal, NamedTuple
+
+import torch
+
+from automl_algorithms.contract import algorithm
+from automl_algorithms.weight_sharing.derivation import Policy
+from automl_algorithms.weight_sharing.logits import Logits
+from automl_algorithms.weight_sharing.search import Batch, Moment, SupernetSearch, Task
+from automl_algorithms.weight_sharing.supernet import Supernet
+from automl_spaces.decisions import Decisions
+from automl_spaces.errors import UserError, did_you_mean
+
+Shape = Literal["absolute", "hinge", "mnas", "mnas_hard"]
+"""How a cost enters the reward, x being T / T0.
+
+- absolute: Q + beta |x - 1|.
+- hinge: Q + beta max(0, x - 1): cheaper is as good.
+- mnas: Q x^beta.
+- mnas_hard: Q min(1, x^beta).
+"""
+
+
+class Preset(NamedTuple):
+    """A named setting."""
+
+    lr: float
+    growth: float
+    beta: float
+
+
+PRESETS: Final = {
+    # The best we measured on searches of some hundred steps.
+    "default": Preset(0.05, 1.0, -0.5),
+    # The paper's for a batch of 4096; its code has beta -0.1 where the paper says -0.07.
+    "paper": Preset(4.8e-3, 10.0, -0.1),
+}
+
+
+@algorithm
+class TuNAS(SupernetSearch):
+    """REINFORCE over paths with a cost to be met.
+
+    Args:
+        preset: a named setting of the three options below.
+        lr: of the policy, by Adam without a first moment.
+        growth: what the learning rate is multiplied by from the end of the delay to the end.
+        beta: weight of the cost in the reward; negative.
+        cost: the name of a cost in the recipe; None: all that its constraints bound.
+        target: of that cost; None: the middle of its bounds, or the one bound that there is.
+        shape: of the reward; None: absolute, but hinge for a cost with an upper bound only.
+        delay: share of the search in which the policy rests.
+        warmup: share of the search in which decisions may be forced; at most the delay.
+        baseline: decay of the running mean of the rewards.
+        clip: norm that a gradient of the weights may have; None for any.
+    """
+
+    def __init__(
+        self,
+        *,
+        preset: Literal["default", "paper"] = "default",
+        lr: float | None = None,
+        growth: float | None = None,
+        beta: float | None = None,
+        cost: str | None = None,
+        target: float | None = None,
+        shape: Literal["absolute", "hinge", "mnas", "mnas_hard"] | None = None,
+        delay: float = 0.25,
+        warmup: float = 0.25,
+        baseline: float = 0.95,
+        clip: float | None = None,
+    ) -> None:
+        if preset not in PRESETS:
+            raise UserError(f"there is no preset {preset}", hint=did_you_mean(preset, PRESETS))
+        if not 0 <= warmup <= delay < 1:
+            raise UserError(f"expected 0 <= warmup <= delay < 1, got {warmup=}, {delay=}")
+        chosen = PRESETS[preset]
+        self.lr = chosen.lr if lr is None else lr
+        self.growth = chosen.growth if growth is None else growth
+        self.beta = chosen.beta if beta is None else beta
+        if self.beta > 0:
+            raise UserError(f"beta {self.beta:g} would reward the cost: it must not be positive")
+        self.cost, self.target, self.shape = cost, target, shape
+        self.delay, self.warmup = delay, warmup
+        self.baseline = Baseline(baseline)
+        self.clip = clip
+
+    def setup(self, net: Supernet, task: Task) -> None:
+        """A uniform policy; the targets of the costs."""
+        super().setup(net, task)
+        self.targets = self._targets()
+        self.logits = Logits(net)
+        self.optimizer = torch.optim.Adam(
+            self.logits.parameters(), self.lr, betas=(0.0, 0.999), eps=1e-8
+        )
+        self.operations = net.switched()
+
+    def step(self, train: Batch, valid: Callable[[], Batch], at: Moment) -> dict[str, float]:
+        """The weights of one path, then its reward, then the policy."""
+        decisions = self.logits.sample(self.rng)
+        self.net.choose(decisions)
+        self._force(decisions, at)
+        seen = {"loss": self.train_weights(train)}
+        if at.progress < self.delay:
+            return seen
+        quality = self.reward(valid())
+        costs = self.task.costs(decisions)
+        reward = self.rewarded(quality, costs)
+        advantage = reward - self.baseline.take(reward)
+        self._ascend(advantage, decisions, at)
+        return seen | {"quality": quality, "reward": reward, **{n: costs[n] for n in self.targets}}
+
+    def policy(self) -> Policy:
+        """As learned so far."""
+        return self.logits.probabilities()
+
+    def rewarded(self, quality: float, costs: Mapping[str, float]) -> float:
+        """The reward of a record: its quality, changed by its costs; not finite is worst."""
+        if not math.isfinite(quality):
+            return self.baseline.mean
+        found = quality
+        for name, (target, shape) in self.targets.items():
+            ratio = costs[name] / target
+            match shape:
+                case "absolute":
+                    found += self.beta * abs(ratio - 1)
+                case "hinge":
+                    found += self.beta * max(0.0, ratio - 1)
+                case "mnas":
+                    found *= ratio**self.beta
+                case _:
+                    found *= min(1.0, ratio**self.beta)
+        return found
+
+    def _force(self, decisions: Decisions, at: Moment) -> None:
+        """The warm-up: some gates are set otherwise than the record says."""
+        chance = 1 - at.progress / self.warmup if self.warmup else 0.0
+        if chance <= 0:
+            return
+        for index, gate in self.net.gates.items():
+            if decisions.values[index] is None:  # it may be met where all candidates are computed
+                gate.choose(self.rng.randrange(gate.size))
+            if self.rng.random() >= chance:
+                continue
+            if index in self.operations:
+                gate.mix(torch.full((gate.size,), 1 / gate.size))
+            else:
+                gate.choose(max(range(gate.size), key=gate.values.__getitem__))
+
+    def _ascend(self, advantage: float, decisions: Decisions, at: Moment) -> None:
+        past = (at.progress - self.delay) / (1 - self.delay)
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.lr * self.growth**past
+        self.optimizer.zero_grad()
+        loss = -advantage * self.logits.log_prob(decisions)
+        loss.backward()  # type: ignore[no-untyped-call]
+        self.optimizer.step()
+
+    def _targets(self) -> dict[str, tuple[float, Shape]]:
+        """The target and the shape of each cost that counts."""
+        bounds = dict(self.task.bounds)
+        if self.cost is not None:
+            bounds = {self.cost: bounds.get(self.cost, (-math.inf, math.inf))}
+        elif self.target is not None:
+            raise UserError("a target needs a cost: {name: tunas, cost: madds, target: 3.0e+8}")
+        found: dict[str, tuple[float, Shape]] = {}
+        for name, (low, high) in bounds.items():
+            ends = [end for end in (low, high) if math.isfinite(end)]
+            if self.target is None and not ends:
+                raise UserError(
+                    f"what is the target of {name}?",
+                    hint=f"target: ..., or constraints: {{{name}: {{max: ...}}}} in the recipe",
+                )
+            target = sum(ends) / len(ends) if self.target is None else self.target
+            if target <= 0:
+                raise UserError(f"the target of {name} must be positive, not {target:g}")
+            one_sided = self.target is None and ends == [high]
+            found[name] = target, self.shape or ("hinge" if one_sided else "absolute")
+        return found
+
+    def state_dict(self) -> dict[str, Any]:
+        """The policy, its optimiser and the baseline too."""
+        return super().state_dict() | {
+            "logits": self.logits.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "baseline": self.baseline.state_dict(),
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from a state."""
+        super().load_state_dict(state)
+        self.logits.load_state_dict(state["logits"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.baseline.load_state_dict(state["baseline"])
+
+
+class Baseline:
+    """A running mean without the bias towards 0 that it begins with.
+
+    Args:
+        decay: how much of the mean the past has.
+    """
+
+    def __init__(self, decay: float) -> None:
+        self.decay, self._sum, self._weight = decay, 0.0, 0.0
+
+    @property
+    def mean(self) -> float:
+        """0 before there is anything."""
+        return self._sum / self._weight if self._weight else 0.0
+
+    def take(self, value: float) -> float:
+        """The mean, this value included."""
+        self._sum = self.decay * self._sum + (1 - self.decay) * value
+        self._weight = self.decay * self._weight + (1 - self.decay)
+        return self.mean
+
+    def state_dict(self) -> tuple[float, float]:
+        """Sum and weight."""
+        return self._sum, self._weight
+
+    def load_state_dict(self, state: tuple[float, float]) -> None:
+        """Go on from a state."""
+        self._sum, self._weight = state
