@@ -83,6 +83,14 @@ class InvertedResidual(nn.Module):
 
 
 @register
+class Skip(nn.Identity):
+    """No block at all: a candidate where others keep the size and the number of channels."""
+
+    def __init__(self) -> None:
+        super().__init__()
+
+
+@register
 class MobileNetV2(nn.Module):
     """A 3 x 3 convolution, inverted residual blocks, a 1 x 1 convolution, mean, linear layer.
 

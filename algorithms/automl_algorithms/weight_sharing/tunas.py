@@ -41,18 +41,25 @@ Shape = Literal["absolute", "hinge", "mnas", "mnas_hard"]
 
 
 class Preset(NamedTuple):
-    """A named setting."""
+    """A named setting; the fields are options of the search."""
 
     lr: float
     growth: float
     beta: float
+    delay: float
+    warmup: float
+    resample: bool
+    momentum: float
+    scale: float
 
 
 PRESETS: Final = {
     # The best we measured on searches of some hundred steps.
-    "default": Preset(0.05, 1.0, -0.5),
+    "default": Preset(0.05, 1.0, -0.5, 0.25, 0.25, resample=False, momentum=0.0, scale=0.0),
     # The paper's for a batch of 4096; its code has beta -0.1 where the paper says -0.07.
-    "paper": Preset(4.8e-3, 10.0, -0.1),
+    "paper": Preset(4.8e-3, 10.0, -0.1, 0.25, 0.25, resample=False, momentum=0.0, scale=0.0),
+    # Masking and sampling in NATS-Bench's size space (Dong et al. 2021, arXiv 2009.00437).
+    "nats": Preset(3e-4, 1.0, -0.1, 0.3, 0.3, resample=True, momentum=0.5, scale=1e-3),
 }
 
 
@@ -61,15 +68,18 @@ class TuNAS(SupernetSearch):
     """REINFORCE over paths with a cost to be met.
 
     Args:
-        preset: a named setting of the three options below.
-        lr: of the policy, by Adam without a first moment.
+        preset: a named setting of the eight options below.
+        lr: of the policy.
         growth: what the learning rate is multiplied by from the end of the delay to the end.
         beta: weight of the cost in the reward; negative.
+        delay: share of the search in which the policy rests.
+        warmup: share of the search in which decisions may be forced; at most the delay.
+        resample: judge another path than the one that was trained in the step.
+        momentum: the first of Adam's decay rates; TuNAS has 0.
+        scale: standard deviation of the logits to begin with.
         cost: the name of a cost in the recipe; None: all that its constraints bound.
         target: of that cost; None: the middle of its bounds, or the one bound that there is.
         shape: of the reward; None: absolute, but hinge for a cost with an upper bound only.
-        delay: share of the search in which the policy rests.
-        warmup: share of the search in which decisions may be forced; at most the delay.
         baseline: decay of the running mean of the rewards.
         clip: norm that a gradient of the weights may have; None for any.
     """
@@ -77,30 +87,37 @@ class TuNAS(SupernetSearch):
     def __init__(
         self,
         *,
-        preset: Literal["default", "paper"] = "default",
+        preset: Literal["default", "paper", "nats"] = "default",
         lr: float | None = None,
         growth: float | None = None,
         beta: float | None = None,
+        delay: float | None = None,
+        warmup: float | None = None,
+        resample: bool | None = None,
+        momentum: float | None = None,
+        scale: float | None = None,
         cost: str | None = None,
         target: float | None = None,
         shape: Literal["absolute", "hinge", "mnas", "mnas_hard"] | None = None,
-        delay: float = 0.25,
-        warmup: float = 0.25,
         baseline: float = 0.95,
         clip: float | None = None,
     ) -> None:
         if preset not in PRESETS:
             raise UserError(f"there is no preset {preset}", hint=did_you_mean(preset, PRESETS))
-        if not 0 <= warmup <= delay < 1:
-            raise UserError(f"expected 0 <= warmup <= delay < 1, got {warmup=}, {delay=}")
-        chosen = PRESETS[preset]
-        self.lr = chosen.lr if lr is None else lr
-        self.growth = chosen.growth if growth is None else growth
-        self.beta = chosen.beta if beta is None else beta
-        if self.beta > 0:
-            raise UserError(f"beta {self.beta:g} would reward the cost: it must not be positive")
+        given = {
+            "lr": lr, "growth": growth, "beta": beta, "delay": delay, "warmup": warmup,
+            "resample": resample, "momentum": momentum, "scale": scale,
+        }  # fmt: skip
+        changed: dict[str, Any] = {k: v for k, v in given.items() if v is not None}
+        self.options = PRESETS[preset]._replace(**changed)
+        if not 0 <= self.options.warmup <= self.options.delay < 1:
+            raise UserError(
+                "expected 0 <= warmup <= delay < 1, got warmup "
+                f"{self.options.warmup:g} and delay {self.options.delay:g}"
+            )
+        if self.options.beta > 0:
+            raise UserError(f"beta {beta:g} would reward the cost: it must not be positive")
         self.cost, self.target, self.shape = cost, target, shape
-        self.delay, self.warmup = delay, warmup
         self.baseline = Baseline(baseline)
         self.clip = clip
 
@@ -108,9 +125,9 @@ class TuNAS(SupernetSearch):
         """A uniform policy; the targets of the costs."""
         super().setup(net, task)
         self.targets = self._targets()
-        self.logits = Logits(net)
+        self.logits = Logits(net, self.options.scale, self.generator)
         self.optimizer = torch.optim.Adam(
-            self.logits.parameters(), self.lr, betas=(0.0, 0.999), eps=1e-8
+            self.logits.parameters(), self.options.lr, betas=(self.options.momentum, 0.999)
         )
         self.operations = net.switched()
 
@@ -120,8 +137,11 @@ class TuNAS(SupernetSearch):
         self.net.choose(decisions)
         self._force(decisions, at)
         seen = {"loss": self.train_weights(train)}
-        if at.progress < self.delay:
+        if at.progress < self.options.delay:
             return seen
+        if self.options.resample:
+            decisions = self.logits.sample(self.rng)
+            self.net.choose(decisions)
         quality = self.reward(valid())
         costs = self.task.costs(decisions)
         reward = self.rewarded(quality, costs)
@@ -142,18 +162,19 @@ class TuNAS(SupernetSearch):
             ratio = costs[name] / target
             match shape:
                 case "absolute":
-                    found += self.beta * abs(ratio - 1)
+                    found += self.options.beta * abs(ratio - 1)
                 case "hinge":
-                    found += self.beta * max(0.0, ratio - 1)
+                    found += self.options.beta * max(0.0, ratio - 1)
                 case "mnas":
-                    found *= ratio**self.beta
+                    found *= ratio**self.options.beta
                 case _:
-                    found *= min(1.0, ratio**self.beta)
+                    found *= min(1.0, ratio**self.options.beta)
         return found
 
     def _force(self, decisions: Decisions, at: Moment) -> None:
         """The warm-up: some gates are set otherwise than the record says."""
-        chance = 1 - at.progress / self.warmup if self.warmup else 0.0
+        warmup = self.options.warmup
+        chance = 1 - at.progress / warmup if warmup else 0.0
         if chance <= 0:
             return
         for index, gate in self.net.gates.items():
@@ -167,9 +188,10 @@ class TuNAS(SupernetSearch):
                 gate.choose(max(range(gate.size), key=gate.values.__getitem__))
 
     def _ascend(self, advantage: float, decisions: Decisions, at: Moment) -> None:
-        past = (at.progress - self.delay) / (1 - self.delay)
+        lr, delay = self.options.lr, self.options.delay
+        past = (at.progress - delay) / (1 - delay)
         for group in self.optimizer.param_groups:
-            group["lr"] = self.lr * self.growth**past
+            group["lr"] = lr * self.options.growth**past
         self.optimizer.zero_grad()
         loss = -advantage * self.logits.log_prob(decisions)
         loss.backward()  # type: ignore[no-untyped-call]
