@@ -4,10 +4,13 @@ Every row is run by `automl run` in one folder (and resumed there when it is run
 counted by `automl diff`, metrics come from `automl report`, all as JSON. Columns:
 
 - lines: of YAML that the step from the row before takes; overlays are written once and reused.
-- search cost: training time of all trials, in units of one training of the static program.
+- search cost: training time of all trials, in units of one training of the static program; of
+  TuNAS the time of the supernet's training and of the derivation, and its one trial is the final
+  training.
 - accuracy: of the best trial, on the validation part (which it was chosen by) and on the test
   part (which only reports); mean and standard deviation over seeds.
-- MAdds of the best trial; they are held near the static network's by rejection before training.
+- MAdds of the best trial; they are held near the static network's by rejection before training,
+  and by TuNAS's reward.
 """
 
 from __future__ import annotations
@@ -17,7 +20,10 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from statistics import mean
 from typing import Any, NamedTuple
+
+from automl_cli.ledger import Ledger
 
 ROOT = Path(__file__).parent.parent
 
@@ -37,12 +43,16 @@ class Row(NamedTuple):
         return f"{self.recipe.replace('/', '-')} {self.algorithm}"
 
 
+TUNAS = ("-a", "tunas", "--set", "baseline=false")
 ROWS = (
     Row("static", "random", (), "mobilenet/static"),
     Row("static -> S1", "random", ("mobilenet/static", "mobilenet/s1"), "mobilenet/s1"),
     Row("S1", "bayesian", ("mobilenet/s1", "-a", "bayesian"), "mobilenet/s1", ("-a", "bayesian")),
     Row("static -> S2", "random", ("mobilenet/static", "mobilenet/s2"), "mobilenet/s2"),
     Row("S2", "bayesian", ("mobilenet/s2", "-a", "bayesian"), "mobilenet/s2", ("-a", "bayesian")),
+    Row("S1", "tunas", ("mobilenet/s1", "-a", "tunas"), "mobilenet/s1", TUNAS),
+    Row("S2", "tunas", ("mobilenet/s2", "-a", "tunas"), "mobilenet/s2", TUNAS),
+    Row("S3", "tunas", ("mobilenet/s3", "-a", "tunas"), "mobilenet/s3", TUNAS),
     Row("S1, S2 -> S3", "random", ("mobilenet/s1", "mobilenet/s3"), "mobilenet/s3"),
     Row("S3", "bayesian", ("mobilenet/s3", "-a", "bayesian"), "mobilenet/s3", ("-a", "bayesian")),
 )
@@ -69,7 +79,11 @@ def main() -> None:
     workers = ["--workers", str(options.workers)] if options.workers else []
     for seed in range(options.seeds):
         for row in chosen:
-            trials = [] if row.space == "static" else ["--trials", str(options.trials)]
+            trials = (
+                []
+                if row.space == "static" or row.algorithm == "tunas"
+                else ["--trials", str(options.trials)]
+            )
             line = ["run", row.recipe, *row.options, *trials, *workers, "--seed", str(seed)]
             automl(*line, folder=options.folder)
     found = json.loads(automl("report", "mobilenet-", "--json", folder=options.folder))
@@ -94,6 +108,10 @@ def line_of(row: Row, group: dict[str, Any], unit: float, options: Any) -> list[
             lines += f" (overlay {change['overlay_lines'][0]})"
     static = row.space == "static"
 
+    seconds = group["seconds"]
+    if row.algorithm == "tunas":
+        seconds = supernet_seconds(row, options)
+
     def accuracy(name: str) -> str:
         mean, spread = 100 * metrics[name]["mean"], 100 * metrics[name]["std"]
         return f"{mean:.2f}" + (f" ± {spread:.2f}" if options.seeds > 1 else "")
@@ -102,12 +120,23 @@ def line_of(row: Row, group: dict[str, Any], unit: float, options: Any) -> list[
         row.space,
         "-" if static else row.algorithm,
         lines,
-        "-" if static else f"{group['seconds'] / unit:.1f}",
+        "-" if static else f"{seconds / unit:.1f}",
         "1",
         accuracy("accuracy"),
         accuracy("test_accuracy"),
         f"{metrics['madds']['mean'] / 1e6:.3f} M",
     ]
+
+
+def supernet_seconds(row: Row, options: Any) -> float:
+    """What the supernet of a row took, mean over seeds."""
+    with Ledger(options.folder / ".automl" / "ledger.db", read_only=True) as ledger:
+        spent = []
+        for seed in range(options.seeds):
+            study = ledger.study(f"{row.recipe.replace('/', '-')}-tunas-{seed}")
+            assert study is not None
+            spent.append(ledger.supernets(study.id)[-1].seconds)
+    return mean(spent)
 
 
 def table(rows: list[list[str]]) -> list[str]:

@@ -6,6 +6,9 @@ training batch, and then judged on a validation batch:
     R = Q + beta |T / T0 - 1|,  beta < 0           the absolute reward, section 3.1
     ascend (R - b) grad log p(record),  b the running mean of R
 
+With several `samples`, others are judged on the same batch, and b is the mean of the others' R:
+what a batch has in common for all paths is then no noise.
+
 Q is the quality, T a cost of the record and T0 its target: so the search itself ends where the
 cost is met, while with earlier rewards (Tan et al. 2019, MnasNet) beta had to be tuned for it.
 
@@ -49,17 +52,22 @@ class Preset(NamedTuple):
     delay: float
     warmup: float
     resample: bool
+    samples: int
     momentum: float
     scale: float
 
 
 PRESETS: Final = {
     # The best we measured on searches of some hundred steps.
-    "default": Preset(0.05, 1.0, -0.5, 0.25, 0.25, resample=False, momentum=0.0, scale=0.0),
+    "default": Preset(
+        0.05, 1.0, -0.5, 0.25, 0.25, resample=False, samples=1, momentum=0.0, scale=0.0
+    ),
     # The paper's for a batch of 4096; its code has beta -0.1 where the paper says -0.07.
-    "paper": Preset(4.8e-3, 10.0, -0.1, 0.25, 0.25, resample=False, momentum=0.0, scale=0.0),
+    "paper": Preset(
+        4.8e-3, 10.0, -0.1, 0.25, 0.25, resample=False, samples=1, momentum=0.0, scale=0.0
+    ),
     # Masking and sampling in NATS-Bench's size space (Dong et al. 2021, arXiv 2009.00437).
-    "nats": Preset(3e-4, 1.0, -0.1, 0.3, 0.3, resample=True, momentum=0.5, scale=1e-3),
+    "nats": Preset(3e-4, 1.0, -0.1, 0.3, 0.3, resample=True, samples=1, momentum=0.5, scale=1e-3),
 }
 
 
@@ -68,13 +76,14 @@ class TuNAS(SupernetSearch):
     """REINFORCE over paths with a cost to be met.
 
     Args:
-        preset: a named setting of the eight options below.
+        preset: a named setting of the nine options below.
         lr: of the policy.
         growth: what the learning rate is multiplied by from the end of the delay to the end.
         beta: weight of the cost in the reward; negative.
         delay: share of the search in which the policy rests.
         warmup: share of the search in which decisions may be forced; at most the delay.
         resample: judge another path than the one that was trained in the step.
+        samples: paths that are judged in each step, on one batch.
         momentum: the first of Adam's decay rates; TuNAS has 0.
         scale: standard deviation of the logits to begin with.
         cost: the name of a cost in the recipe; None: all that its constraints bound.
@@ -94,6 +103,7 @@ class TuNAS(SupernetSearch):
         delay: float | None = None,
         warmup: float | None = None,
         resample: bool | None = None,
+        samples: int | None = None,
         momentum: float | None = None,
         scale: float | None = None,
         cost: str | None = None,
@@ -106,7 +116,7 @@ class TuNAS(SupernetSearch):
             raise UserError(f"there is no preset {preset}", hint=did_you_mean(preset, PRESETS))
         given = {
             "lr": lr, "growth": growth, "beta": beta, "delay": delay, "warmup": warmup,
-            "resample": resample, "momentum": momentum, "scale": scale,
+            "resample": resample, "samples": samples, "momentum": momentum, "scale": scale,
         }  # fmt: skip
         changed: dict[str, Any] = {k: v for k, v in given.items() if v is not None}
         self.options = PRESETS[preset]._replace(**changed)
@@ -139,15 +149,13 @@ class TuNAS(SupernetSearch):
         seen = {"loss": self.train_weights(train)}
         if at.progress < self.options.delay:
             return seen
-        if self.options.resample:
-            decisions = self.logits.sample(self.rng)
-            self.net.choose(decisions)
-        quality = self.reward(valid())
-        costs = self.task.costs(decisions)
-        reward = self.rewarded(quality, costs)
-        advantage = reward - self.baseline.take(reward)
-        self._ascend(advantage, decisions, at)
-        return seen | {"quality": quality, "reward": reward, **{n: costs[n] for n in self.targets}}
+        drawn = [] if self.options.resample else [decisions]
+        while len(drawn) < self.options.samples:
+            drawn.append(self.logits.sample(self.rng))
+        batch = valid()
+        judged = [self._judged(each, batch) for each in drawn]
+        self._ascend(drawn, [found["reward"] for found in judged], at)
+        return seen | {key: sum(f[key] for f in judged) / len(judged) for key in judged[0]}
 
     def policy(self) -> Policy:
         """As learned so far."""
@@ -171,6 +179,17 @@ class TuNAS(SupernetSearch):
                     found *= min(1.0, ratio**self.options.beta)
         return found
 
+    def _judged(self, decisions: Decisions, batch: Batch) -> dict[str, float]:
+        """The quality of a record on a batch, its reward and its costs."""
+        self.net.choose(decisions)
+        quality, costs = self.reward(batch), self.task.costs(decisions)
+        reward = self.rewarded(quality, costs)
+        return {
+            "quality": quality,
+            "reward": reward,
+            **{name: costs[name] for name in self.targets},
+        }
+
     def _force(self, decisions: Decisions, at: Moment) -> None:
         """The warm-up: some gates are set otherwise than the record says."""
         warmup = self.options.warmup
@@ -187,14 +206,19 @@ class TuNAS(SupernetSearch):
             else:
                 gate.choose(max(range(gate.size), key=gate.values.__getitem__))
 
-    def _ascend(self, advantage: float, decisions: Decisions, at: Moment) -> None:
+    def _ascend(self, drawn: list[Decisions], rewards: list[float], at: Moment) -> None:
         lr, delay = self.options.lr, self.options.delay
         past = (at.progress - delay) / (1 - delay)
         for group in self.optimizer.param_groups:
             group["lr"] = lr * self.options.growth**past
+        n, total = len(rewards), sum(rewards)
+        running = self.baseline.take(total / n)
+        terms = []
+        for decisions, reward in zip(drawn, rewards, strict=True):
+            baseline = (total - reward) / (n - 1) if n > 1 else running
+            terms.append((baseline - reward) / n * self.logits.log_prob(decisions))
         self.optimizer.zero_grad()
-        loss = -advantage * self.logits.log_prob(decisions)
-        loss.backward()  # type: ignore[no-untyped-call]
+        torch.stack(terms).sum().backward()  # type: ignore[no-untyped-call]
         self.optimizer.step()
 
     def _targets(self) -> dict[str, tuple[float, Shape]]:
