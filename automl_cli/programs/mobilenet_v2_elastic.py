@@ -1,9 +1,11 @@
 """MobileNetV2 with shared weights: one supernet for kernel sizes, expansions and filters.
 
 As TuNAS does it (Bender et al. 2020, arXiv 2008.06120, section 4): all choices of a block share
-its pointwise convolutions, of which a narrower network uses the first channels; each kernel size
-has its own depthwise convolution. The arithmetic of the stand-alone block is done with elastic
-numbers, so that a path has its roundings, and its residual connections where sizes allow.
+its pointwise convolutions, of which a narrower network uses the first channels. A smaller kernel
+is the centre of the largest, so that every step trains all of them; in TuNAS each has weights of
+its own, and learns from its share of the steps only. The arithmetic of the stand-alone block is
+done with elastic numbers, so that a path has its roundings, and its residual connections where
+sizes allow.
 """
 
 from __future__ import annotations
@@ -20,7 +22,7 @@ from automl_algorithms.weight_sharing.elastic import (
 )
 from automl_algorithms.weight_sharing.lowering import bind
 from automl_algorithms.weight_sharing.masks import ChannelMask, Unless, add_where
-from automl_algorithms.weight_sharing.slicing import Elastic, Width, elastic, lift
+from automl_algorithms.weight_sharing.slicing import Elastic, Width, elastic, largest, lift
 from automl_algorithms.weight_sharing.slicing_layers import (
     SlicedBatchNorm2d,
     SlicedConv2d,
@@ -41,7 +43,7 @@ if TYPE_CHECKING:
 def convolution(
     cin: Width,
     cout: Width,
-    kernel_size: int = 1,
+    kernel_size: Width = 1,
     stride: int = 1,
     groups: Width = 1,
     *,
@@ -55,7 +57,7 @@ def convolution(
             kernel_size,
             groups=groups,
             stride=stride,
-            padding=kernel_size // 2,
+            padding=largest(kernel_size) // 2,
             bias=False,
         ),
         SlicedBatchNorm2d(cout),
@@ -90,7 +92,7 @@ class ElasticInvertedResidual(InvertedResidual):
         hidden = lift(operator.mul, channels, self.expansion)
         out = lift(lambda f, m, w: make_divisible(f * m * w), self.filters, self.multiplier, width)
         self.expand = _expansion(channels, self.expansion, hidden)  # type: ignore[assignment]
-        self.depthwise = self._depthwise(hidden)  # type: ignore[assignment]
+        self.depthwise = convolution(hidden, hidden, self.kernel_size, self.stride, groups=hidden)
         self.project = convolution(hidden, out, activation=False)
         self.adds = lift(lambda c, o: self.stride == 1 and c == o, channels, out)
         self.residual = self.adds is True  # then it may begin as the identity
@@ -99,14 +101,6 @@ class ElasticInvertedResidual(InvertedResidual):
     def forward(self, x: Tensor) -> Tensor:
         """[N, channels, H, W] -> [N, out, H / stride, W / stride], rounded up."""
         return add_where(self.adds, x, self.project(self.depthwise(self.expand(x))))
-
-    def _depthwise(self, hidden: Width) -> nn.Module:
-        """The filter in the middle; each size has weights of its own."""
-        sizes: Any = self.kernel_size
-        filters = [
-            convolution(hidden, hidden, k, self.stride, groups=hidden) for k in _values(sizes)
-        ]
-        return Switch(filters, sizes.gates[0]) if isinstance(sizes, Elastic) else filters[0]
 
 
 def _values(number: Any) -> tuple[Any, ...]:

@@ -237,3 +237,61 @@ def test_statistics_of_other_channels_stay() -> None:
     assert norm.running_mean[:4].all()
     assert not norm.running_mean[4:].any()
     assert norm.num_batches_tracked == 1
+
+
+# Kernels.
+
+SIZES = (3, 7, 5)
+
+
+def sized(stride: int = 1) -> tuple[Gate, SlicedConv2d]:
+    """A depthwise convolution of three kernel sizes."""
+    chooser = gate(3)
+    conv = SlicedConv2d(4, 4, Elastic([chooser], SIZES), groups=4, stride=stride).double()
+    return chooser, conv
+
+
+@pytest.mark.parametrize("stride", [1, 2])
+@pytest.mark.parametrize("index", range(3))
+def test_a_smaller_kernel_is_the_centre_of_the_largest(index: int, stride: int) -> None:
+    """Outputs, and gradients in the centre alone."""
+    chooser, conv = sized(stride)
+    size = SIZES[index]
+    alone = nn.Conv2d(4, 4, size, stride, size // 2, groups=4).double()
+    alone.load_state_dict(derived_state(conv, lambda _: index))
+    chooser.choose(index)
+    x = images(4)
+    y, expected = conv(x), alone(x)
+    assert (y - expected).abs().max() <= 1e-12
+    y.square().sum().backward()
+    expected.square().sum().backward()
+    assert conv.weight.grad is not None
+    assert alone.weight.grad is not None
+    edge = (7 - size) // 2
+    inside = conv.weight.grad[..., edge : 7 - edge, edge : 7 - edge]
+    assert (inside - alone.weight.grad).abs().max() <= 1e-12
+    assert conv.weight.grad.abs().sum() == pytest.approx(inside.abs().sum().item())
+
+
+def test_a_mixture_of_kernels_is_one_convolution() -> None:
+    """It equals the weighted sum of all, with a gradient for the weights."""
+    chooser, conv = sized()
+    x = images(4)
+    weights = torch.tensor([0.5, 0.2, 0.3], dtype=torch.float64, requires_grad=True)
+    paths = []
+    for index in range(3):
+        chooser.choose(index)
+        paths.append(conv(x) - conv.bias[:, None, None])
+    expected = sum(w * path for w, path in zip(weights, paths, strict=True))
+    chooser.mix(weights)
+    mixed = conv(x) - conv.bias[:, None, None]
+    assert (mixed - expected).abs().max() <= 1e-12
+    (grad,) = torch.autograd.grad(mixed.pow(3).sum(), weights, retain_graph=True)
+    (wanted,) = torch.autograd.grad(expected.pow(3).sum(), weights)
+    assert grad.tolist() == pytest.approx(wanted.tolist())
+
+
+def test_kernels_without_a_common_centre_are_refused() -> None:
+    """Even sizes have their middle between two places."""
+    with pytest.raises(ValueError, match="no common centre"):
+        SlicedConv2d(4, 4, Elastic([gate(2)], (3, 4)))
