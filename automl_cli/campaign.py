@@ -1,7 +1,8 @@
 """`automl run --seeds 500`: the same search from many seeds, each a study of its own.
 
 Trials that run inline (tables, plain functions) leave the other cores idle, so then whole studies
-run side by side, in processes of their own. The ledger has one writer: each process records
+run side by side, in processes of their own; where supernets are trained in the driver, they follow
+each other. The ledger has one writer: each process records
 its studies in a ledger of its own, a *part*, and the driver takes finished parts over. Parts that
 a killed campaign left are taken over when the next one starts, and their studies are resumed.
 """
@@ -20,6 +21,7 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from automl_cli import studies
+from automl_cli.checks import shares_weights
 from automl_cli.display import say
 from automl_cli.errors import INTERRUPTED
 from automl_cli.formats import duration, number
@@ -63,7 +65,7 @@ def run_campaign(order: Order, seeds: Sequence[int], resume_line: str, *, as_jso
     """
     recipe = order.load()
     Search.of(recipe)
-    side_by_side = recipe.run["executor"] == "inline"
+    side_by_side = recipe.run["executor"] == "inline" and not shares_weights(recipe)
     with Ledger(studies.ledger_path()) as ledger, _alone(ledger):
         _absorb(ledger)
         known = {s.name: s for s in ledger.studies()}

@@ -40,6 +40,19 @@ def checked_algorithm(recipe: Recipe, space: Space) -> Algorithm | SupernetSearc
     return algorithm
 
 
+def check_on_paper(recipe: Recipe, space: Space) -> None:
+    """As `checked_algorithm`, but as far as texts tell where to make it would import torch.
+
+    Raises:
+        UserError: as there.
+    """
+    if not shares_weights(recipe):
+        checked_algorithm(recipe, space)
+        return
+    name, mark = recipe.algorithm, recipe.marks.get("algorithm")
+    check_capabilities(name, catalogue.capabilities(name), space, recipe.objectives, mark)
+
+
 @contextmanager
 def marked(mark: Mark | None, path: str) -> Iterator[None]:
     """Say of the mistakes found in the block where they were written."""

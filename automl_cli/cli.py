@@ -17,6 +17,7 @@ COMMANDS: Final = {
     "show": "Show a recipe's program, decision points and the size of its space; validates it.",
     "best": "Print the best program, write it as a static recipe, or train it again.",
     "report": "Compare studies: tables over seeds, curves, an HTML file.",
+    "score": "Judge what studies found by another recipe: by a table, or beside published results.",
     "list": "List algorithms, programs, recipes, overlays, costs or studies.",
     "sync": "Project studies from the ledger into MLflow again.",
     "ui": "Open the MLflow UI on what the recipes used.",

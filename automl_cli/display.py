@@ -12,15 +12,17 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from automl_cli.formats import decisions_text, duration, number, objective_text
+from automl_cli.formats import decisions_text, duration, objective_text
 from automl_cli.progress import Finished, Progress
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from automl_algorithms.weight_sharing.loop import Record
+    from automl_cli.display_supernet import SupernetView
 
 _QUIET_LINE: Final = 10.0  # seconds between plain lines while nothing improves
+_SUPERNET_LINE: Final = 5.0  # seconds between plain lines while a supernet is trained
 _BUSY_LINE: Final = 0.5  # seconds between plain lines while a fast search improves all the time
 _SHOWN_FAILURES: Final = 3
 
@@ -31,7 +33,11 @@ def say(text: str = "") -> None:
 
 
 class Display:
-    """Shows a search while it runs. A context manager around the search."""
+    """Shows a search while it runs. A context manager around the search.
+
+    Args:
+        supernet: what is seen of the training that comes before the trials, if there is one.
+    """
 
     def __init__(
         self,
@@ -40,8 +46,10 @@ class Display:
         *,
         quiet: bool = False,
         warnings: Callable[[], str | None] | None = None,
+        supernet: SupernetView | None = None,
     ) -> None:
         self.progress, self.study, self.quiet = progress, study, quiet
+        self.supernet = supernet
         self._warnings = warnings
         self._live: Any = None
         self._last_line = 0.0
@@ -69,9 +77,7 @@ class Display:
 
     def finished(self, trial: Finished, best: bool) -> None:
         """Hear of a finished trial."""
-        warning = self._warnings() if self._warnings is not None else None
-        if warning is not None:
-            say(click.style("warning: ", fg="yellow") + warning)
+        self._warn()
         if self.quiet or self._live is not None:
             return
         now = time.monotonic()
@@ -86,15 +92,25 @@ class Display:
             say("  " + self.line())
 
     def trained(self, record: Record) -> None:
-        """Hear how the training of a supernet goes on."""
-        now = time.monotonic()
-        at = record.at
+        """Hear how the training of the supernet goes on."""
+        assert self.supernet is not None
+        self.supernet.hear(record)
+        self._warn()
         if self.quiet or self._live is not None:
             return
-        if now - self._last_line > _QUIET_LINE / 2 or at.step + 1 == at.steps:
+        now = time.monotonic()
+        if now - self._last_line > _SUPERNET_LINE or record.at.step + 1 == record.at.steps:
             self._last_line = now
-            metrics = ", ".join(f"{k} {number(v)}" for k, v in record.metrics.items())
-            say(f"  supernet: epoch {at.epoch + 1}/{at.epochs}, step {at.step + 1}; {metrics}")
+            say("  " + self.supernet.line())
+
+    def trials_begin(self) -> None:
+        """From now on there are trials to see."""
+        self.supernet = None
+
+    def _warn(self) -> None:
+        warning = self._warnings() if self._warnings is not None else None
+        if warning is not None:
+            say(click.style("warning: ", fg="yellow") + warning)
 
     def line(self) -> str:
         """Where the search stands, in one line."""
@@ -128,6 +144,9 @@ class Display:
         from rich.table import Table
         from rich.text import Text
 
+        supernet = self.supernet  # this is a thread of its own
+        if supernet is not None:
+            return supernet.render()
         p = self.progress
         head = Table.grid(padding=(0, 1))
         elapsed = time.monotonic() - p.started

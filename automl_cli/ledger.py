@@ -100,7 +100,7 @@ class Ledger:
         """
         values = (
             *(name, uuid.uuid4().hex, time.time(), recipe, space, space_hash, program_hash),
-            *(algorithm, options, objectives, seed, environment, "running"),
+            *(algorithm, options, objectives, seed, environment, "running", None),
         )
         columns = StudyRow._fields[1:]
         places = ", ".join("?" * len(columns))
@@ -134,6 +134,10 @@ class Ledger:
     def set_study_state(self, study_id: int, state: str) -> None:
         """Note that a study is `running`, `completed`, `interrupted` or `failed`."""
         self._run("UPDATE studies SET state = ? WHERE id = ?", (state, study_id))
+
+    def recommend(self, study_id: int, trial_id: int | None) -> None:
+        """Note the trial that the algorithm of a study went with; None: that of the best value."""
+        self._run("UPDATE studies SET recommended = ? WHERE id = ?", (trial_id, study_id))
 
     @contextlib.contextmanager
     def lock(self, study_id: int) -> Iterator[None]:

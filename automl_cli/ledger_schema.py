@@ -31,7 +31,8 @@ CREATE TABLE studies (
     objectives   TEXT NOT NULL,
     seed         INTEGER NOT NULL,
     environment  TEXT NOT NULL,
-    state        TEXT NOT NULL CHECK (state IN ('running', 'completed', 'interrupted', 'failed'))
+    state        TEXT NOT NULL CHECK (state IN ('running', 'completed', 'interrupted', 'failed')),
+    recommended  INTEGER
 );
 CREATE TABLE trials (
     study     INTEGER NOT NULL REFERENCES studies (id),
@@ -81,12 +82,16 @@ UPGRADES = {
         "ALTER TABLE trials ADD COLUMN budget REAL",
         "ALTER TABLE trials ADD COLUMN parent INTEGER",
     ),
-    2: (SUPERNETS,),
+    2: (SUPERNETS, "ALTER TABLE studies ADD COLUMN recommended INTEGER"),
 }
 
 
 class StudyRow(NamedTuple):
-    """One study. `recipe` is YAML; `space`, `options`, `objectives`, `environment` are JSON."""
+    """One study. `recipe` is YAML; `space`, `options`, `objectives`, `environment` are JSON.
+
+    `recommended` is the trial that the algorithm went with, when that need not be the one of the
+    best value.
+    """
 
     id: int
     name: str
@@ -102,6 +107,7 @@ class StudyRow(NamedTuple):
     seed: int
     environment: str
     state: str
+    recommended: int | None = None
 
 
 class TrialRow(NamedTuple):

@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, ParamSpec, TypeVar
 
 from automl_cli.mlflow_import import hidden, lasting
-from automl_cli.mlflow_records import Sample, milliseconds
+from automl_cli.mlflow_records import STEP, TRIALS, Sample, milliseconds
 from automl_cli.mlflow_uri import database, shown
 
 if TYPE_CHECKING:
@@ -59,6 +59,14 @@ class Refused(Exception):  # noqa: N818 - as above
     """MLflow works and does not take this one request."""
 
 
+class KnownStudy(NamedTuple):
+    """The run of a study: the trials in its curve, the steps of its supernet that it shows."""
+
+    run_id: str
+    trials: int = 0
+    steps: int = 0
+
+
 class KnownRun(NamedTuple):
     """A run that is in MLflow. `complete`: all of a finished trial has arrived."""
 
@@ -92,18 +100,22 @@ class Client:
 
     # Looking ------------------------------------------------------------------------------------
 
-    def find_study(self, uid: str, keep: str = "") -> tuple[str, int] | None:
-        """The run of a study and the number of trials in its curve; None when it has no run.
+    def find_study(self, uid: str, keep: str = "") -> KnownStudy | None:
+        """The run of a study; None when it has no run.
 
         Of several runs the one that is furthest is kept, or that of the id `keep`.
         """
-        runs = self._search(f"tags.`{UID}` = '{uid}'")
-        if not runs:
+        found = [
+            KnownStudy(
+                r.info.run_id, *(int(r.data.metrics.get(name, 0)) for name in (TRIALS, STEP))
+            )
+            for r in self._search(f"tags.`{UID}` = '{uid}'")
+        ]
+        if not found:
             return None
-        counted = {r.info.run_id: int(r.data.metrics.get("trials", 0)) for r in runs}
-        kept = max(counted, key=lambda run: (run == keep, counted[run], run))
-        self._delete(run_id for run_id in counted if run_id != kept)
-        return kept, counted[kept]
+        kept = max(found, key=lambda known: (known.run_id == keep, *known[1:], known.run_id))
+        self._delete(known.run_id for known in found if known != kept)
+        return kept
 
     def find_trials(self, uid: str) -> dict[int, KnownRun]:
         """The runs of a study's trials by trial id."""

@@ -3,8 +3,8 @@
 A study is a run, each of its trials a nested run. The ledger is the truth and MLflow a picture
 of it that may be late, incomplete or lost: `project` compares the two and adds what is missing,
 any number of times, whoever was killed in between. It remembers nothing between calls, because
-MLflow itself knows how far a projection came: a trial's run has ended, and the latest `trials`
-of a study's run counts the trials in its curve.
+MLflow itself knows how far a projection came: a trial's run has ended, and of a study's run the
+latest `trials` counts the trials in its curve, `supernet/step` the steps of its supernet.
 
 While a study runs, this is done by a process of its own (`mlflow_process.Projection` starts it),
 so that no trial ever waits for MLflow.
@@ -24,7 +24,7 @@ from automl_cli import mlflow_records as records
 from automl_cli import mlflow_summary as summary
 from automl_cli.ledger import Ledger
 from automl_cli.ledger_schema import TrialRow
-from automl_cli.mlflow_client import Client, KnownRun, Refused, Unreachable
+from automl_cli.mlflow_client import Client, KnownRun, KnownStudy, Refused, Unreachable
 from automl_cli.mlflow_process import (
     UNREACHABLE,
     Projection,
@@ -45,6 +45,7 @@ _LIVE_EVERY: Final = 1.0  # seconds between two looks at what runs
 _DRAW_EVERY: Final = 60.0  # seconds between two drawings while the study runs
 _CHUNK: Final = 100  # trials between two looks at `stop`
 _BATCH: Final = 900  # metrics, some below MLflow's limit for one request
+_SUPERNET_BATCH: Final = 800  # one of its records has up to a hundred
 _PATIENCE: Final = 5.0  # seconds to wait for another projection of the study to end
 _PAUSES: Final = (5.0, 10.0, 20.0, 40.0, 60.0)  # seconds, while MLflow is unreachable
 
@@ -117,9 +118,10 @@ class _Work:
         self.best_recipe, self.is_driven = best_recipe, is_driven
         self.names = records.Names(records.point_ids(selection.study))
         self.metric_names = records.Names(goal.metric for goal in selection.goals)
+        self.supernet_names = records.Names(records.point_ids(selection.study))
         self.client: Client | None = None
         self.parent = ""  # the run of the study
-        self.shown = 0  # trials in its curve
+        self.shown = self.steps = 0  # trials in its curve, steps of its supernet
         self.curve = records.Curve(selection.goals)
         self.runs: dict[int, KnownRun] = {}
         self.reported: dict[int, int] = {}  # reports sent, of running trials
@@ -171,6 +173,7 @@ class _Work:
     ) -> None:
         """Add to MLflow what it lacks."""
         client = self.client or self._attach()
+        self._send_supernet(client)
         self._send_curve(client)
         missing = [t for t in self.selection.wanted(over=over) if not self._is_complete(t)]
         for start in range(0, len(missing), _CHUNK):
@@ -196,7 +199,8 @@ class _Work:
         client, study = self._connect(), self.selection.study
         tags = records.study_tags(study)
         found = client.find_study(study.uid)
-        self.parent, self.shown = found or (client.create(study.name, study.created, tags), 0)
+        known = found or KnownStudy(client.create(study.name, study.created, tags))
+        self.parent, self.shown, self.steps = known
         self.curve = records.Curve(self.selection.goals)
         for trial in self.selection.finished[: self.shown]:
             self.curve.take(trial)
@@ -213,6 +217,17 @@ class _Work:
             client.text(self.parent, study.environment, "environment.json")
         self.client = client
         return client
+
+    def _send_supernet(self, client: Client) -> None:
+        """The training of the supernet, in batches that hold whole records."""
+        rows = [row for row in self.selection.supernet if row.step > self.steps]
+        ids = records.point_ids(self.selection.study)
+        batch: list[records.Sample] = []
+        for row in rows:
+            batch += records.supernet_samples(row, ids, self.supernet_names)
+            if len(batch) >= _SUPERNET_BATCH or row is rows[-1]:
+                client.log(self.parent, batch)
+                self.steps, batch = row.step, []
 
     def _send_curve(self, client: Client) -> None:
         """The search as metrics of the study's run, in batches that hold whole trials."""
@@ -268,11 +283,18 @@ class _Work:
         with _tolerance(artifact=True):
             for name, figure in summary.figures(study, finished).items():
                 client.figure(self.parent, figure, f"plots/{name}")
+        with _tolerance(artifact=True):
+            if self.selection.supernet:
+                figure = summary.policy_figure(study, self.selection.supernet)
+                client.figure(self.parent, figure, "plots/policy.png")
 
     def _end(self, client: Client) -> None:
         study, top = self.selection.study, self.selection.top
         with _tolerance(artifact=True):
             client.text(self.parent, summary.trials_csv(self.selection.finished), "trials.csv")
+            if self.selection.supernet:
+                text = summary.supernet_csv(study, self.selection.supernet)
+                client.text(self.parent, text, "supernet.csv")
             if top and self.best_recipe is not None:
                 client.text(self.parent, self.best_recipe(top[0].id), "best_recipe.yaml")
         if self.troubled:

@@ -16,9 +16,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 from automl_algorithms.pareto import non_dominated
-from automl_cli.ledger_schema import ReportRow, StudyRow, TrialRow
+from automl_cli.ledger_schema import ReportRow, StudyRow, SupernetRow, TrialRow
+from automl_cli.policies import entropy, has_learned, read_policy
 from automl_spaces.objective import Objective
 
+SUPERNET: Final = "supernet/"
+STEP: Final = f"{SUPERNET}step"  # the last sample of each record of a supernet's training
+MOST_ENTROPIES: Final = 40  # decisions that have a curve of their own
+TRIALS: Final = "trials"  # the last sample of each trial in the curve of a study
 INACTIVE: Final = "-"  # a decision that does not count in this trial
 STATUS: Final = {
     "completed": "FINISHED",
@@ -153,8 +158,36 @@ class Curve:
                 self._best[name] = max(told, self._best.get(name, told))
                 best_value = goal.value(self._best[name][1])
                 samples.append(Sample(f"best/{name}", best_value, when, step))
-        samples.append(Sample("trials", float(step), when, step))
+        samples.append(Sample(TRIALS, float(step), when, step))
         return samples
+
+
+def candidates(study: StudyRow) -> list[list[str]]:
+    """The candidates of each decision point, if a policy was learned on them."""
+    return list(json.loads(study.environment or "{}").get("candidates", ()))
+
+
+def supernet_samples(row: SupernetRow, ids: Sequence[str], names: Names) -> list[Sample]:
+    """A record of a supernet's training, as metrics of the study's run.
+
+    `supernet/<metric>` are those that the search tells, `entropy/<decision>` says how open a
+    decision is (1 uniform, 0 decided) once anything has been learned. Last comes `supernet/step`:
+    its latest value says how far a projection has come, as `trials` does of the trials.
+
+    Args:
+        ids: of the decision points, by index.
+        names: of these and of the metrics.
+    """
+    policy = read_policy(row.policy)
+    told = {SUPERNET + names[key]: value for key, value in numbers(row.metrics).items()}
+    told[f"{SUPERNET}seconds"] = row.seconds
+    if has_learned(policy):
+        open_ones = [i for i, chances in policy.items() if len(chances) > 1 and i < len(ids)]
+        for index in open_ones[:MOST_ENTROPIES]:
+            told[f"entropy/{names[ids[index]]}"] = entropy(policy[index])
+    told[STEP] = float(row.step)
+    when = milliseconds(row.time)
+    return [Sample(key, value, when, row.step) for key, value in told.items()]
 
 
 def trial_params(trial: TrialRow, names: Names) -> dict[str, str]:

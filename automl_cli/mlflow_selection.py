@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Final, Literal
 
 from automl_cli.ledger import Ledger
-from automl_cli.ledger_schema import ReportRow, StudyRow, TrialRow
+from automl_cli.ledger_schema import ReportRow, StudyRow, SupernetRow, TrialRow
 from automl_cli.mlflow_records import best, objectives
 
 Children = Literal["auto", "all", "best", "none"]
@@ -27,6 +27,7 @@ class Selection:
         study: its row, as last read.
         finished: its finished trials, in that order.
         top: the best of them, best first; with several objectives the Pareto front.
+        supernet: the records of its supernet's training, if it has one.
     """
 
     def __init__(self, ledger: Ledger, study: StudyRow, children: Children) -> None:
@@ -34,6 +35,7 @@ class Selection:
         self.goals = objectives(study)
         self.finished: list[TrialRow] = []
         self.top: list[TrialRow] = []
+        self.supernet: list[SupernetRow] = []
         self._ledger = ledger
 
     def read(self) -> None:
@@ -42,6 +44,8 @@ class Selection:
         The state is read first, so that of a study that is over every trial is seen.
         """
         self.study = self._ledger.study(self.study.name) or self.study
+        step = self.supernet[-1].step if self.supernet else 0
+        self.supernet += self._ledger.supernets(self.study.id, step)
         last = self.finished[-1].order or 0 if self.finished else 0
         new = self._ledger.changed_since(self.study.id, last)
         if new:
@@ -90,5 +94,7 @@ class Selection:
         return self._ledger.reports(self.study.id, trial.id)
 
     def ended(self) -> float:
-        """When the last trial finished, in seconds since 1970."""
-        return self.finished[-1].finished or 0.0 if self.finished else self.study.created
+        """When anything happened last, in seconds since 1970."""
+        if self.finished:
+            return self.finished[-1].finished or 0.0
+        return self.supernet[-1].time if self.supernet else self.study.created

@@ -10,14 +10,22 @@ import io
 import json
 import math
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from automl_algorithms.pareto import non_dominated
-from automl_cli import plots
+from automl_cli import plots, plots_policy
 from automl_cli.importances import importances
-from automl_cli.ledger_schema import StudyRow, TrialRow
-from automl_cli.mlflow_records import best, numbers, objectives, values
+from automl_cli.ledger_schema import StudyRow, SupernetRow, TrialRow
+from automl_cli.mlflow_records import (
+    best,
+    candidates,
+    numbers,
+    objectives,
+    point_ids,
+    values,
+)
+from automl_cli.policies import read_policy
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -61,7 +69,41 @@ def next_lines(study: StudyRow) -> list[str]:
 
 def trials_csv(trials: Sequence[TrialRow]) -> str:
     """All trials as a table: for fast searches only a sample of them has runs of its own."""
-    records = [_record(trial) for trial in trials]
+    return _csv([_record(trial) for trial in trials])
+
+
+def supernet_csv(study: StudyRow, rows: Sequence[SupernetRow]) -> str:
+    """The training of a supernet as a table: metrics, and the probability of every candidate.
+
+    The columns of a decision are `id=candidate`.
+    """
+    records = []
+    for row in rows:
+        record = {"step": row.step, "seconds": round(row.seconds, 3), **numbers(row.metrics)}
+        for index, chances in read_policy(row.policy).items():
+            id, labels = _named(study, index, len(chances))
+            record |= {f"{id}={k}": p for k, p in zip(labels, chances, strict=True)}
+        records.append(record)
+    return _csv(records)
+
+
+def policy_figure(study: StudyRow, rows: Sequence[SupernetRow]) -> Figure:
+    """How the policy of a supernet came to be."""
+    policies = [read_policy(row.policy) for row in rows]
+    decisions = {i: _named(study, i, len(chances)) for i, chances in policies[-1].items()}
+    steps = [row.step for row in rows]
+    return plots_policy.policy(steps, policies, decisions, f"{study.name}: policy")
+
+
+def _named(study: StudyRow, index: int, size: int) -> tuple[str, list[str]]:
+    """What a decision point and its candidates are called; numbers, if that is not recorded."""
+    ids, labels = point_ids(study), candidates(study)
+    known = labels[index] if index < len(labels) else []
+    places = [str(place) for place in range(size)]
+    return ids[index] if index < len(ids) else str(index), known if len(known) == size else places
+
+
+def _csv(records: Sequence[Mapping[str, Any]]) -> str:
     columns = list(dict.fromkeys(key for record in records for key in record))
     text = io.StringIO()
     writer = csv.DictWriter(text, columns, lineterminator="\n")

@@ -14,6 +14,7 @@ from automl_algorithms.pareto import non_dominated
 from automl_cli.display import say
 from automl_cli.formats import decisions_text, duration, number, size
 from automl_cli.progress import Finished, Progress
+from automl_cli.shared_results import SHARED
 from automl_spaces.errors import UserError
 
 if TYPE_CHECKING:
@@ -22,11 +23,15 @@ if TYPE_CHECKING:
     from automl_cli.ledger import Ledger
     from automl_cli.ledger_schema import StudyRow
     from automl_cli.recipe import Recipe
+    from automl_cli.shared_results import SharedResult
     from automl_spaces.objective import Objective
     from automl_spaces.space import Space
 
 _SHOWN_TRIALS: Final = 5
 _SHOWN_FAILURES: Final = 3
+_OTHER_METRICS: Final = 6
+_GAP: Final = 2  # characters between columns
+_DECISIONS: Final = 20  # characters of them, at least
 
 
 def announce(recipe: Recipe, space: Space, study: StudyRow, *, quiet: bool) -> None:
@@ -70,30 +75,55 @@ def table_title(study: str, trials: list[Finished], objectives: list[Objective])
     return f"{study}: {front} of {len(trials)} completed trials are on the Pareto front"
 
 
-def trial_table(trials: list[Finished], objectives: list[Objective], title: str) -> Any:
-    """A table of trials: objectives first, then their other metrics, then the decisions."""
+def trial_table(
+    trials: list[Finished], objectives: list[Objective], title: str, width: int | None = None
+) -> Any:
+    """A table of trials: objectives first, then their other metrics, then the decisions.
+
+    Args:
+        width: characters of the console, by default of the present one. Metrics that leave no
+            room for the decisions are left out; `--json` has them.
+    """
+    from rich.console import Console
     from rich.table import Table
 
     decided = any(t.decisions != "{}" for t in trials)
     table = Table(title=title, title_justify="left", title_style="bold", header_style="bold",
                   box=None, padding=(0, 2, 0, 0), expand=decided)  # fmt: skip
-    goals = [o.metric for o in objectives]
-    others = [m for t in trials[:1] for m in t.metrics if m not in goals][:6]
-    table.add_column("trial", justify="right")
+    table.add_column("trial", justify="right", no_wrap=True)
     granted = any(t.budget is not None for t in trials)
     if granted:
-        table.add_column("budget", justify="right")
-    for name in goals + others:
+        table.add_column("budget", justify="right", no_wrap=True)
+    goals = [o.metric for o in objectives]
+    fixed = _GAP * (1 + granted) + len("trial") + len("budget") * granted
+    room = (Console().width if width is None else width) - fixed - _DECISIONS * decided
+    shown = _fitting(trials, goals, room)
+    for name in shown:
         style = "green" if name in goals else ""
         table.add_column(name, justify="right", style=style, no_wrap=True)
     if decided:  # whatever room is left
         table.add_column("decisions", overflow="ellipsis", no_wrap=True, ratio=1)
     for t in trials:
-        cells = [_cell(m, t.metrics) for m in goals + others]
+        cells = [_cell(m, t.metrics) for m in shown]
         extra = [decisions_text(t.decisions, 200)] if decided else []
         budget = ["all" if t.budget is None else f"{t.budget:g}"] if granted else []
         table.add_row(str(t.id), *budget, *cells, *extra)
     return table
+
+
+def _fitting(trials: list[Finished], goals: list[str], room: int) -> list[str]:
+    """The metrics to show: all objectives, and of the others the first that have room.
+
+    What shared weights say of an objective stands beside it.
+    """
+    others = [m for t in trials[:1] for m in t.metrics if m not in goals]
+    others.sort(key=lambda name: name not in {f"{SHARED}{goal}" for goal in goals})
+    chosen = []
+    for name in goals + others[:_OTHER_METRICS]:
+        room -= max(len(name), *(len(_cell(name, t.metrics)) for t in trials)) + _GAP
+        if room >= 0 or name in goals:
+            chosen.append(name)
+    return chosen
 
 
 def schedule(lineage: list[Finished], objectives: list[Objective]) -> list[str]:
@@ -124,8 +154,13 @@ def closing(
     state: str,
     note: str | None,
     resume_line: str,
+    supernet: SharedResult | None = None,
 ) -> None:
-    """The end of a run: how it ended, the best trials, and the lines to type next."""
+    """The end of a run: how it ended, the best trials, and the lines to type next.
+
+    Args:
+        supernet: what came before the trials, in a search by weight sharing.
+    """
     from rich.console import Console
 
     best = best_rows(ledger, study, recipe.objectives)
@@ -133,6 +168,9 @@ def closing(
         title = table_title(study.name, best, recipe.objectives)
         table = trial_table(best[:_SHOWN_TRIALS], recipe.objectives, title)
         Console().print(table)
+    if supernet is not None:
+        for line in supernet.lines():
+            say(line)
     counts = ", ".join(f"{n} {s}" for s, n in progress.counts.items() if n) or "no trial finished"
     endings = {
         "exhausted": "nothing is left to propose",
@@ -150,7 +188,8 @@ def closing(
         when = f", {live} of them now{when}"
     say(counts + when + (f"; {how}" if how else ""))
     if not live and state == "completed":
-        say("more: a larger --trials, or --new for another study")
+        say("more: a larger --trials, or --new for another study" if supernet is None
+            else "there is nothing left to do; --new starts another study")  # fmt: skip
     if state == "failed":
         reasons = dict.fromkeys(
             r.reason.partition("\n")[0] for r in ledger.trials(study.id, state="failed")
@@ -177,10 +216,12 @@ def write(path: Path, text: str) -> None:
     say(f"written: {path}")
 
 
-def summary(ledger: Ledger, study: StudyRow, progress: Progress, state: str) -> None:
+def summary(
+    study: StudyRow, progress: Progress, state: str, supernet: SharedResult | None = None
+) -> None:
     """The end of a run as JSON on standard output."""
     best = progress.best
-    data = {
+    data: dict[str, Any] = {
         "study": study.name,
         "state": state,
         "counts": progress.counts,
@@ -190,4 +231,6 @@ def summary(ledger: Ledger, study: StudyRow, progress: Progress, state: str) -> 
         if best is None
         else {"trial": best.id, "metrics": best.metrics, "decisions": json.loads(best.decisions)},
     }
+    if supernet is not None:
+        data["supernet"] = supernet.as_data()
     click.echo(json.dumps(data))

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from automl_cli.checks import check_on_paper, shares_weights
 from automl_cli.formats import number, size
 from automl_cli.recipe import Recipe, load_recipe, static_program
 from automl_cli.recipe_files import shown
@@ -29,9 +30,7 @@ def checked_recipe(name: str, **changes: Any) -> tuple[Recipe, Space]:
     recipe = load_recipe(name, **changes)
     space = Space.compile(recipe.template)
     if space.points:
-        from automl_cli.checks import checked_algorithm
-
-        checked_algorithm(recipe, space)
+        check_on_paper(recipe, space)
     return recipe, space
 
 
@@ -82,5 +81,19 @@ def lines(
     objectives = ", ".join(f"{o.direction} {o.metric}" for o in recipe.objectives)
     yield f"{bold('objective')}  {objectives}"
     limits = {k: v for k, v in recipe.budget.items() if v is not None and k != "charge"}
+    if space.points and shares_weights(recipe):
+        yield f"{bold('sharing')}  {_sharing(recipe)}"
+        limits.pop("trials", None)  # their number follows from what is derived
     budget = ", ".join(f"{v:g} {k}" for k, v in limits.items())
     yield f"{bold('budget')}  {budget or 'none'}"
+
+
+def _sharing(recipe: Recipe) -> str:
+    """What comes before the trials, and which these are."""
+    epochs, derived, compared = (recipe.sharing[key] for key in ("epochs", "derived", "compare"))
+    epochs = recipe.program.args.get("epochs") if epochs is None else epochs
+    trained = [f"{derived} derived record{'s' * (derived != 1)}"]
+    trained = ["the static program"] * recipe.baseline + trained
+    trained += [f"{compared} random one{'s' * (compared != 1)}"] * bool(compared)
+    long = "" if epochs is None else f" for {epochs} epochs"
+    return f"one supernet is trained{long}; then, from scratch: {', '.join(trained)}"

@@ -72,8 +72,12 @@ def interpolate(times: Floats, values: Floats, at: float) -> float:
 
 
 def _value(study: StudyData, budget: Budget, name: str) -> float:
-    """The incumbent is the best value so far, of whatever fidelity, and is looked up by `name`."""
+    """The incumbent is the best value so far, of whatever fidelity, and is looked up by `name`.
+
+    A search that the budget ended and that recommended a trial then comes to that trial.
+    """
+    spent, recommended = study.cumulated(budget.metric), study.recommended_position
+    if recommended is not None and not (spent[:-1] >= budget.amount).any():
+        return float(study.metric(name)[recommended])
     found = incumbents(study.rewards, np.zeros(len(study.ids)))
-    return interpolate(
-        study.cumulated(budget.metric), taken(study.metric(name), found), budget.amount
-    )
+    return interpolate(spent, taken(study.metric(name), found), budget.amount)

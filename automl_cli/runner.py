@@ -78,11 +78,13 @@ class Runner:
         self._next_id = 0
 
     def run(self) -> None:
-        """Search until the budget is used up or nothing is left to propose.
+        """Search until the budget is used up or nothing is left to propose; then recommend.
 
         Raises:
             AutomlError: when the algorithm fails; everything recorded stays.
         """
+        if self.study.recommended is not None:  # by an earlier run, which had seen less
+            self.ledger.recommend(self.study.id, None)
         self._replay(self.ledger.trials(self.study.id))
         self.progress.started = time.monotonic()
         while True:
@@ -94,6 +96,10 @@ class Runner:
                     self._report(event)
                 else:
                     self._result(event)
+        with self._blaming_algorithm("recommend a trial"):
+            recommended = self.proposer.recommend()
+        if recommended is not None:
+            self.ledger.recommend(self.study.id, recommended)
 
     # Before -------------------------------------------------------------------------------------
 

@@ -8,6 +8,7 @@ from typing import Any
 from automl_cli import executors, studies
 from automl_cli.checks import marked
 from automl_cli.display import Display, say
+from automl_cli.display_supernet import SupernetView
 from automl_cli.errors import INTERRUPTED
 from automl_cli.ledger import Ledger
 from automl_cli.ledger_schema import StudyRow
@@ -15,6 +16,7 @@ from automl_cli.mlflow_process import Projection
 from automl_cli.output import announce, closing, summary
 from automl_cli.recipe import Recipe, import_folders
 from automl_cli.search import Search
+from automl_cli.shared_results import shared_result
 from automl_cli.worker import Setting
 
 _SHORT_WAIT, _LONG_WAIT = 1.5, 60.0  # seconds for MLflow at the end, silently and with a line
@@ -72,14 +74,22 @@ class Session:
         ledger.set_study_state(study.id, "running")
         projection = self._projection(ledger, study)
         warnings = projection.warning if projection is not None else None
-        display = Display(progress, study.name, quiet=self.as_json, warnings=warnings)
+        shared = search.shared
+        display = Display(
+            progress,
+            study.name,
+            quiet=self.as_json,
+            warnings=warnings,
+            supernet=SupernetView(search.space, shared) if shared is not None else None,
+        )
         runner = search.runner(ledger, study, executor, display.finished)
         state, code = "interrupted", INTERRUPTED
         try:
             with display:
-                if search.shared is not None:
-                    folder = studies.study_folder(study.name)
-                    search.shared.run(ledger, study, folder, display.trained)
+                if shared is not None:
+                    shared.run(ledger, study, studies.study_folder(study.name), display.trained)
+                    progress.trials = shared.count(baseline=recipe.baseline)
+                    display.trials_begin()
                 runner.run()
             failed = runner.stopped_by == "failures" or not progress.counts["completed"]
             state, code = ("failed", 1) if failed else ("completed", 0)
@@ -92,10 +102,13 @@ class Session:
             progress.ended = time.monotonic()
             ledger.set_study_state(study.id, state)
             note = _await(projection) if projection is not None else None
+        supernet = None if shared is None else shared_result(ledger, study, shared)
         if self.as_json:
-            summary(ledger, study, progress, state)
-        else:
-            closing(ledger, study, recipe, progress, runner.stopped_by, state, note, resume_line)
+            summary(study, progress, state, supernet)
+            return code
+        all_trained = shared is not None and runner.stopped_by == "exhausted"
+        stopped_by = "" if all_trained else runner.stopped_by
+        closing(ledger, study, recipe, progress, stopped_by, state, note, resume_line, supernet)
         return code
 
     def _projection(self, ledger: Ledger, study: StudyRow) -> Projection | None:

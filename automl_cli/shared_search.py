@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import itertools
 import json
-import pickle
+import random
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -20,11 +20,13 @@ import torch
 from automl_algorithms.weight_sharing.derived import Derived
 from automl_algorithms.weight_sharing.loop import Loop, Record
 from automl_algorithms.weight_sharing.search import Diverged, SupernetSearch, Task
-from automl_algorithms.weight_sharing.supernet import lower
 from automl_cli.cost_book import CostBook
 from automl_cli.ledger_schema import SupernetRow
+from automl_cli.shared_checks import checked_supernet
+from automl_cli.shared_results import SHARED
+from automl_cli.shared_state import Pace, SharedState
 from automl_spaces.decisions import Decisions
-from automl_spaces.errors import AutomlError, UserError
+from automl_spaces.errors import AutomlError
 
 if TYPE_CHECKING:
     from automl_cli.ledger import Ledger
@@ -32,7 +34,6 @@ if TYPE_CHECKING:
     from automl_cli.recipe import Recipe
     from automl_spaces.space import Space
 
-_SAVE_EVERY: Final = 10.0  # seconds
 _MOST_LOOKED_AT: Final = 10_000  # records, for one that the constraints accept
 
 Listener = Callable[[Record], None]
@@ -47,8 +48,9 @@ class SharedSearch:
     Attributes:
         trials: proposes the records of both kinds, when `run` is over.
         derived: records to be trained from scratch, the best first, when `run` is over.
-        compared: further, random ones.
+        compared: further, random ones; the same ones for every algorithm.
         shared: the value of the objective with shared weights, of each of these.
+        seconds: of the training and of the derivation, over all runs.
 
     Raises:
         UserError: the program cannot be taken apart, or the space cannot be shared.
@@ -60,15 +62,25 @@ class SharedSearch:
         torch.set_num_threads(recipe.run["threads"])
         self.recipe, self.space, self.search = recipe, space, search
         self._book, self._costs = book, dict[Decisions, dict[str, float]]()
-        task = Task(recipe.objectives[0], recipe.seed, self.costs, recipe.constraints)
-        net = lower(space, seed=recipe.seed)
-        sharing = recipe.sharing
+        goal, sharing = recipe.objectives[0], recipe.sharing
+        task = Task(goal, recipe.seed, self.costs, recipe.constraints)
+        net = checked_supernet(space, recipe.seed, goal, recipe.marks.get("objective"))
         self.loop = Loop(net, search, task, epochs=sharing["epochs"], on_nan=sharing["on_nan"])
         self.trials = Derived()
         self.derived: list[Decisions] = []
         self.compared: list[Decisions] = []
         self.shared: dict[Decisions, float] = {}
         self.seconds = 0.0
+
+    @property
+    def step(self) -> int:
+        """Steps of the supernet's training that are done."""
+        return self.loop.feed.epoch * self.loop.epoch_steps + self.loop.feed.steps
+
+    def count(self, *, baseline: bool) -> int:
+        """Trials of the second part: each record once, the static program before them."""
+        first = self.space.default() if baseline else None
+        return len({*self.derived, *self.compared, *([] if first is None else [first])})
 
     def costs(self, decisions: Decisions) -> dict[str, float]:
         """Of a record's program."""
@@ -80,7 +92,7 @@ class SharedSearch:
         """What is known of a trial before it runs: its costs, and its value with shared weights."""
         known = self._book.of(program)
         if decisions in self.shared:
-            name = f"shared_{self.recipe.objectives[0].metric}"
+            name = f"{SHARED}{self.recipe.objectives[0].metric}"
             known = {**known, name: self.shared[decisions]}
         return known
 
@@ -88,58 +100,71 @@ class SharedSearch:
         """Train to the end, or go on; then derive records.
 
         Raises:
-            UserError: the weights diverged, or no record satisfies the constraints; the state is
-                saved.
+            AutomlError: the weights diverged, the program failed, or no record satisfies the
+                constraints; the state is saved.
         """
-        self._search(ledger, study, folder / "supernet.pt", listener)
+        state = SharedState(folder / "supernet.pt", study, self.loop)
+        wanted = self.recipe.sharing["derived"], self.recipe.sharing["compare"]
+        records = state.restore(wanted)
+        if records is not None:
+            self._take(records)
+        else:
+            try:
+                self._train(ledger, study, state, listener)
+                after = state.save()
+                began = time.perf_counter()
+                self._derive()
+            except Diverged as error:
+                state.save()
+                raise self._diverged(error) from None
+            except AutomlError:
+                raise
+            except Exception as error:
+                raise state.blamed(self.step, error) from error
+            self.seconds = after["seconds"] + time.perf_counter() - began
+            state.save(after, wanted, self._records())
         self.trials.records = self.derived + self.compared
 
-    def _search(self, ledger: Ledger, study: StudyRow, path: Path, listener: Listener) -> None:
-        state = _load(path)
-        if state is not None:
-            self.loop.load_state_dict(state["loop"])
-            if state["records"] is not None:
-                self._take(state["records"])
-                return
+    def _train(
+        self, ledger: Ledger, study: StudyRow, state: SharedState, listener: Listener
+    ) -> None:
+        """To the end, or until the time is over."""
+        # What is done again after a kill is the same, and stays as others have read it.
+        known = {row.step: (row.metrics, row.policy) for row in ledger.supernets(study.id)}
         deadline = time.monotonic() + (self.recipe.budget["seconds"] or float("inf"))
-        saved = time.monotonic()
-        try:
-            for record in self.loop:
-                ledger.supernet(study.id, _row(record))
-                self.seconds = record.seconds
-                listener(record)
-                now = time.monotonic()
-                if now > deadline:
-                    break
-                if now > saved + _SAVE_EVERY:
-                    self._save(path)
-                    saved = time.monotonic()
-        except Diverged as error:
-            raise UserError(
-                f"the training of the supernet diverged at {error}",
-                hint="a smaller learning rate, or sharing: {on_nan: skip}; "
-                "--new starts another study, the same command goes on with this one",
-            ) from None
-        self._save(path)
-        began = time.perf_counter()
-        self._derive()
-        self.seconds += time.perf_counter() - began
-        self._save(path)
+        pace = Pace(state.save)
+        self.loop.after_step = pace.step
+        for record in self.loop:
+            row = _row(record)
+            if known.get(row.step) != (row.metrics, row.policy):
+                ledger.supernet(study.id, row)
+            listener(record)
+            pace.step()
+            if time.monotonic() > deadline:
+                break
+
+    def _diverged(self, error: Diverged) -> AutomlError:
+        skip = "the same command with --set sharing.on_nan=skip goes on without such steps; or "
+        return AutomlError(
+            f"the training of the supernet diverged at {error}",
+            self.recipe.marks.get("program"),
+            path="program",
+            hint=skip * (self.recipe.sharing["on_nan"] == "stop")
+            + "a smaller learning rate, as a study of its own: --new",
+        )
 
     def _derive(self) -> None:
         wanted = self.recipe.sharing
         self.derived = list(itertools.islice(self._accepted(), wanted["derived"]))
         if not self.derived:
-            raise UserError(
+            raise AutomlError(
                 f"none of the {_MOST_LOOKED_AT:,} records that {self.recipe.algorithm} prefers is "
                 "within the constraints",
                 self.recipe.marks.get("constraints"),
                 path="constraints",
                 hint="an algorithm that is told of costs (tunas), or wider constraints",
             )
-        draws = (self.search.draw() for _ in range(100 * wanted["compare"]))
-        fresh = dict.fromkeys(record for record in draws if record not in self.derived)
-        self.compared = list(fresh)[: wanted["compare"]]
+        self.compared = list(itertools.islice(self._random(), wanted["compare"]))
         default = self.space.default()
         goal = self.recipe.objectives[0]
         for record in dict.fromkeys((*self.derived, *self.compared, default)):
@@ -154,20 +179,23 @@ class SharedSearch:
                 yield record
             seen.add(record)
 
-    def _save(self, path: Path) -> None:
-        """Write beside the place and rename: a kill at any moment leaves a whole file."""
-        records = None
-        if self.derived:
-            records = {
-                "seconds": self.seconds,
-                "derived": [d.to_json() for d in self.derived],
-                "compared": [d.to_json() for d in self.compared],
-                "shared": {d.to_json(): value for d, value in self.shared.items()},
-            }
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_suffix(".tmp")
-        torch.save({"loop": self.loop.state_dict(), "records": records}, temporary)
-        temporary.replace(path)
+    def _random(self) -> Iterator[Decisions]:
+        """Records to compare with: within the constraints, each new, drawn by the seed alone."""
+        rng = random.Random(f"{self.recipe.seed}/compare")
+        seen = {*self.derived, self.space.default()}
+        for _ in range(_MOST_LOOKED_AT):
+            record = self.space.sample(rng)
+            if record not in seen and self.loop.task.accepts(record):
+                seen.add(record)
+                yield record
+
+    def _records(self) -> dict[str, Any]:
+        return {
+            "seconds": self.seconds,
+            "derived": [d.to_json() for d in self.derived],
+            "compared": [d.to_json() for d in self.compared],
+            "shared": {d.to_json(): value for d, value in self.shared.items()},
+        }
 
     def _take(self, records: dict[str, Any]) -> None:
         decode = self.space.decode
@@ -187,20 +215,3 @@ def _row(record: Record) -> SupernetRow:
         json.dumps(policy),
         time.time(),
     )
-
-
-def _load(path: Path) -> Any:
-    """The state in a file; None when there is none.
-
-    Raises:
-        AutomlError: when it cannot be read.
-    """
-    if not path.exists():
-        return None
-    try:
-        return torch.load(path, weights_only=True)
-    except (OSError, EOFError, RuntimeError, ValueError, KeyError, pickle.UnpicklingError) as error:
-        first = str(error).partition("\n")[0]
-        raise AutomlError(
-            f"{path} cannot be read: {first}", hint="remove it to begin this search anew"
-        ) from error

@@ -7,12 +7,13 @@ import json
 import platform
 import re
 import subprocess
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib import metadata
 from pathlib import Path
 from typing import Any, Final
 
+from automl_cli.checks import shares_weights
 from automl_cli.ledger import Ledger
 from automl_cli.ledger_schema import StudyRow, TrialRow
 from automl_cli.recipe import Recipe
@@ -24,6 +25,7 @@ from automl_spaces.space import Space
 from automl_spaces.yaml_writer import dump
 
 FOLDER: Final = Path(".automl")
+_LONGEST_OPTIONS: Final = 40  # characters of them in a study's name
 
 
 def ledger_path(folder: Path | None = None) -> Path:
@@ -40,8 +42,26 @@ def study_folder(name: str) -> Path:
 
 
 def default_name(recipe: Recipe) -> str:
-    """Recipe, space, algorithm and seed: a switch of one of them is another study."""
-    return f"{recipe.name}{recipe.variant}-{recipe.algorithm}-{recipe.seed}"
+    """Recipe, space, algorithm, its options and seed: a switch of one is another study."""
+    ending = name_ending(recipe.algorithm, recipe.options, recipe.seed)
+    return f"{recipe.name}{recipe.variant}{ending}"
+
+
+def name_ending(algorithm: str, options: Mapping[str, Any], seed: int) -> str:
+    """How default names end: `-evolution-7`, or `-evolution-preset=nats-7` with options.
+
+    The options stand in alphabetical order, so that it does not matter how they were written, and
+    with characters that a file may be named with; long ones are cut, and a digest follows.
+    """
+    told = ",".join(
+        f"{key}={value if isinstance(value, str) else json.dumps(value)}"
+        for key, value in sorted(options.items())
+    )
+    safe = re.sub(r"[^\w.+=,-]+", "_", told)
+    if safe != told or len(safe) > _LONGEST_OPTIONS:
+        digest = hashlib.sha256(json.dumps(options, sort_keys=True).encode()).hexdigest()
+        safe = f"{safe[:_LONGEST_OPTIONS]}-{digest[:8]}"
+    return "-".join(["", algorithm, *[safe] * bool(safe), str(seed)])
 
 
 @contextmanager
@@ -181,16 +201,19 @@ def matching(ledger: Ledger, names: Sequence[str]) -> list[StudyRow]:
 
 def environment(recipe: Recipe, space: Space) -> str:
     """What the study ran on, as JSON: versions, the commit of the working folder, the recipe."""
-    return json.dumps(
-        {
-            "versions": _versions(),
-            "machine": platform.machine(),
-            "commit": _commit(),
-            "recipe": str(recipe.path),
-            "points": [p.id for p in space.points],
-            "experiment": recipe.tracking["experiment"] or recipe.name,
-        }
-    )
+    found: dict[str, Any] = {
+        "versions": _versions(),
+        "machine": platform.machine(),
+        "commit": _commit(),
+        "recipe": str(recipe.path),
+        "points": [p.id for p in space.points],
+        "experiment": recipe.tracking["experiment"] or recipe.name,
+    }
+    if shares_weights(recipe):  # what the probabilities of its policy are of
+        found["candidates"] = [
+            [str(p.show(p.at(place))) for place in range(p.cardinality or 0)] for p in space.points
+        ]
+    return json.dumps(found)
 
 
 def _versions() -> dict[str, str]:

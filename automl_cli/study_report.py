@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from automl_cli.ledger_schema import StudyRow, connect, explain
 from automl_cli.recipe_files import child
 from automl_cli.report_curves import Floats, Integers, best_of, incumbents, taken
+from automl_cli.studies import name_ending
 from automl_cli.study_results import experiment_of, objectives_of
 from automl_spaces.objective import Objective
 from automl_spaces.yaml_reader import compose, plain
@@ -79,9 +80,19 @@ class StudyData:
         return taken(self.values, incumbents(self.rewards, self.budgets))
 
     @cached_property
+    def recommended_position(self) -> int | None:
+        """Where in the arrays the trial is that the algorithm recommended; None if it did not."""
+        found = np.flatnonzero(self.ids == self.row.recommended)
+        return int(found[0]) if len(found) else None
+
+    @cached_property
     def best_position(self) -> int | None:
-        """Where in the arrays the best trial is; None when no trial has a result."""
-        return best_of(self.rewards, self.budgets)
+        """Where the trial is that the search comes to; None when no trial has a result.
+
+        It is the recommended one where there is one, otherwise that of the best value.
+        """
+        recommended = self.recommended_position
+        return best_of(self.rewards, self.budgets) if recommended is None else recommended
 
     @property
     def best(self) -> dict[str, float]:
@@ -99,10 +110,8 @@ class StudyData:
 
     @property
     def final(self) -> float:
-        """The value of the best trial; NaN when no trial has a result."""
-        return (
-            float("nan") if self.best_position is None else float(self.values[self.best_position])
-        )
+        """The best value of all; NaN when no trial has a result."""
+        return float(self.curve[-1]) if len(self.curve) else float("nan")
 
     @cached_property
     def seconds(self) -> float:
@@ -143,7 +152,8 @@ class StudyData:
     @property
     def problem(self) -> Problem:
         """The recipe without algorithm and seed."""
-        row, ending = self.row, f"-{self.row.algorithm}-{self.row.seed}"
+        row = self.row
+        ending = name_ending(row.algorithm, json.loads(row.options), row.seed)
         # A study that got its name from the recipe tells also how its space was changed.
         stem = row.name.removesuffix(ending) if row.name.endswith(ending) else experiment_of(row)
         return Problem(stem, row.program_hash, row.space_hash, row.objectives)

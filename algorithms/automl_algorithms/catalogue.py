@@ -16,6 +16,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
+from automl_algorithms.contract import SHARING, Capabilities
 from automl_spaces.errors import Mark, Problems, UserError, did_you_mean
 from automl_spaces.signatures import Signature, from_callable, from_source
 
@@ -105,6 +106,26 @@ def signature(name: str) -> Signature:
     if found.source is None:
         return from_callable(load(name))
     return from_source(found.source.read_text(encoding="utf-8"), found.qualname) or Signature([])
+
+
+def capabilities(name: str) -> Capabilities:
+    """What an algorithm can search, unless its options narrow that.
+
+    Those of weight sharing are read from the text of their module, so that torch, which they
+    import, need not be waited for.
+    """
+    found = entry(name)
+    if found.family != "weight_sharing" or found.source is None:
+        known: Capabilities = load(name).capabilities
+        return known
+    import ast  # 5 ms, and only a few recipes need it
+
+    for node in ast.walk(ast.parse(found.source.read_text(encoding="utf-8"))):
+        match node:
+            case ast.Assign([ast.Name("capabilities")], ast.Call(ast.Name("Capabilities")) as call):
+                told = {k.arg: ast.literal_eval(k.value) for k in call.keywords if k.arg}
+                return Capabilities(**told)
+    return SHARING
 
 
 def summary(name: str) -> str:

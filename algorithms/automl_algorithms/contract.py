@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, NamedTuple, TypeVar
 
 from automl_spaces.errors import Mark, Problem, UserError
 
@@ -96,14 +96,20 @@ class Capabilities(NamedTuple):
 def _first_point(space: Space, asks: str) -> Iterator[str]:
     for point in space.points:
         if asks == "continuous" and point.cardinality is None:
-            yield f"cannot search {point.id}: it is continuous ({point.min:g} to {point.max:g})"
+            what = f"it is continuous ({point.min:g} to {point.max:g})"
         elif asks == "conditional" and point.conditions:
-            yield f"cannot search {point.id}: it exists only under another choice"
+            what = "it exists only under another choice"
         elif asks == "groups" and point.group is not None:
-            yield f"cannot search {point.id}: it is one slot of a subset or permutation"
+            what = "it is one slot of a subset or permutation"
         else:
             continue
+        where = f", at {point.mark}" if point.mark else ""
+        yield f"cannot search {point.id}: {what}{where}"
         return
+
+
+SHARING: Final = Capabilities(continuous=False)
+"""Of an algorithm of weight sharing that does not say otherwise."""
 
 
 class Observation(NamedTuple):
@@ -170,6 +176,14 @@ class Algorithm(ABC):
         evaluated instead.
         """
 
+    def recommend(self) -> int | None:
+        """The finished trial that the search would go with; None: the one of the best value.
+
+        Called when a search ends. The best of many noisy values owes part of its value to luck;
+        an algorithm with a model of them knows better.
+        """
+        return None
+
 
 def algorithm(cls: _Class) -> _Class:
     """Mark the class that its module is about; recipes name it as the module is named."""
@@ -188,16 +202,20 @@ def check_capabilities(
     faults = list(capabilities.shortfalls(space, objectives))
     if not faults:
         return
-    hint = ", ".join(_able(space, objectives))
+    hint = ", ".join(_able(name, space, objectives))
     problems = [Problem(f"{name} {fault}", mark, "algorithm") for fault in faults]
     problems[-1] = Problem(problems[-1].message, mark, "algorithm", f"these can: {hint}")
     raise UserError(problems)
 
 
-def _able(space: Space, objectives: Sequence[Objective]) -> Iterator[str]:
+def _able(name: str, space: Space, objectives: Sequence[Objective]) -> Iterator[str]:
+    """The algorithms that can, those that share weights first if `name` is one of them.
+
+    Otherwise they are left out: whether a program can be taken apart is not known here.
+    """
     from automl_algorithms import catalogue
 
-    for name in catalogue.names(family="multi_trial"):
-        found: Any = catalogue.load(name)
-        if not any(True for _ in found.capabilities.shortfalls(space, objectives)):
-            yield name
+    sharing = catalogue.names(family="weight_sharing")
+    for each in [*(sharing if name in sharing else ()), *catalogue.names(family="multi_trial")]:
+        if not any(True for _ in catalogue.capabilities(each).shortfalls(space, objectives)):
+            yield each

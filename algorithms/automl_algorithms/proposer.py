@@ -196,6 +196,10 @@ class Proposer:
         self.algorithm.feedback(observation)
         return observation
 
+    def recommend(self) -> int | None:
+        """The trial that the algorithm would go with; None: the one of the best value."""
+        return self.algorithm.recommend()
+
 
 def planned(proposal: Decisions | Plan) -> Plan:
     """A proposal as a plan; bare decisions are to be evaluated in full."""

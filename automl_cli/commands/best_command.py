@@ -28,7 +28,10 @@ def best_command(
     train: bool,
     as_json: bool,
 ) -> int:
-    """Show the best program of STUDY: a study's or recipe's name, the latest study otherwise."""
+    """Show the best program of STUDY: a study's or recipe's name, the latest study otherwise.
+
+    It is the one that the algorithm recommends, or else that of the best value.
+    """
     from automl_cli.ledger import Ledger
     from automl_cli.output import best_rows, schedule, table_title, trial_table, write
     from automl_cli.progress import Finished
@@ -42,12 +45,10 @@ def best_command(
         ranked = best_rows(ledger, row, objectives)
         if not ranked:
             raise UserError(f"no trial of {row.name} has completed")
-        chosen = ranked[0]
-        if trial_id is not None:
-            found = [t for t in ranked if t.id == trial_id]
-            if not found:
-                raise UserError(f"trial {trial_id} of {row.name} has not completed")
-            chosen = found[0]
+        wanted = row.recommended if trial_id is None else trial_id
+        chosen = next((t for t in ranked if t.id == wanted), ranked[0])
+        if trial_id not in (None, chosen.id):
+            raise UserError(f"trial {trial_id} of {row.name} has not completed")
         lineage = [Finished.of(t) for t in ledger.lineage(row.id, chosen.id)]
         recipe_text, program = static_recipe(row, chosen, lineage[0].id)
     if as_json and not train:
@@ -66,7 +67,8 @@ def best_command(
         if len(lineage) > 1:
             click.echo(click.style(f"\nhow trial {chosen.id} was trained", bold=True))
             click.echo("\n".join(schedule(lineage, objectives)))
-        click.echo(click.style(f"\ntrial {chosen.id} as a recipe", bold=True))
+        what = ", which the search recommends," * (chosen.id == row.recommended)
+        click.echo(click.style(f"\ntrial {chosen.id}{what} as a recipe", bold=True))
         click.echo(recipe_text, nl=False)
     if output is not None:
         write(output, recipe_text)

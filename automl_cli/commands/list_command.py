@@ -28,10 +28,14 @@ def list_command(kind: str, as_json: bool) -> None:
         if kind == "all":
             click.echo(click.style(each, bold=True))
         indent = "  " if kind == "all" else ""
-        wide = max((len(str(row["name"])) for row in rows), default=0)
-        for row in rows:
-            name, *rest = [str(v) for k, v in row.items() if k in ("name", "about")]
-            click.echo(f"{indent}{name:<{wide}}  {' '.join(rest)}".rstrip())
+        heads = [
+            [row["name"], *([row["family"].replace("_", " ")] if "family" in row else [])]
+            for row in rows
+        ]
+        wide = [max(map(len, column)) for column in zip(*heads, strict=True)]
+        for row, head in zip(rows, heads, strict=True):
+            cells = [f"{cell:<{width}}" for cell, width in zip(head, wide, strict=True)]
+            click.echo(f"{indent}{'  '.join([*cells, row['about']])}".rstrip())
         if not rows:
             click.echo(f"{indent}none")
 
@@ -124,6 +128,9 @@ def _studies() -> list[dict[str, Any]]:
             states = [t.state for t in ledger.trials(study.id)]
             counts = {s: states.count(s) for s in dict.fromkeys(states)}
             text = ", ".join(f"{n} {s}" for s, n in counts.items())
+            rows = ledger.supernets(study.id) if not states else ()
+            if rows:
+                text = f"supernet at step {rows[-1].step} of {rows[-1].steps}"
             row = {"name": study.name, "state": study.state, "algorithm": study.algorithm}
             found.append({**row, "trials": counts, "about": f"{study.state}: {text or 'empty'}"})
         return found

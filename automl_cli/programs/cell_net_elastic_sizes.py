@@ -1,21 +1,30 @@
 """The size space of `CellNet` with shared weights: narrower layers use the first channels.
 
 A path is the stand-alone network, to the skips: between equal numbers of channels they are the
-identity, between different ones a 1 x 1 convolution. So every number inside of a cell is masked,
-and not, as in the published searches of the size space, that of its output alone.
+identity, between different ones a 1 x 1 convolution. So every number inside of a cell is masked.
+The published searches of the size space (Dong et al. 2021, arXiv 2009.00437) mask the output of a
+cell alone, which is no narrow network; the `mask_scope` of the network does that too.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from torch import Tensor, nn
 
-from automl_algorithms.weight_sharing.elastic import Open, options
-from automl_algorithms.weight_sharing.masks import ChannelMask, Unless
-from automl_algorithms.weight_sharing.slicing import Width, computed, elastic, largest, lift
+from automl_algorithms.weight_sharing.elastic import Decided, Open, derived_state, options
+from automl_algorithms.weight_sharing.gates import Choose, Gate, Use
+from automl_algorithms.weight_sharing.masks import ChannelMask, Unless, blend, fit
+from automl_algorithms.weight_sharing.slicing import (
+    Elastic,
+    Width,
+    computed,
+    elastic,
+    largest,
+    lift,
+)
 from automl_algorithms.weight_sharing.slicing_layers import (
     SlicedBatchNorm2d,
     SlicedConv2d,
@@ -115,6 +124,91 @@ def halving_block(cin: Width, cout: Width) -> HalvingBlock:
     return block
 
 
+class InnerGate(Gate):
+    """A gate as the layers inside of the cells see it.
+
+    Args:
+        gate: what the algorithm sets.
+        widest: its candidate of most channels.
+
+    Attributes:
+        open: whether the widest is used, whatever is chosen.
+    """
+
+    def __init__(self, gate: Gate, widest: int) -> None:
+        super().__init__(gate.point)
+        self.gate, self.widest, self.open = gate, widest, False
+
+    @property
+    def drawn(self) -> bool:
+        """As the gate."""
+        return not self.open and self.gate.drawn
+
+    def use(self) -> Use:
+        """As the gate, or the widest."""
+        return Choose(self.widest) if self.open else self.gate.use()
+
+
+class MaskedOutput(nn.Module):
+    """A cell, of whose output the channels are masked if they are not already inside of it.
+
+    Args:
+        cell: its layers take their widths from inner gates.
+        width: of its output.
+        inner: one of these gates.
+    """
+
+    def __init__(self, cell: nn.Module, width: Width, inner: InnerGate) -> None:
+        super().__init__()
+        self.cell, self.width, self.inner = cell, width, inner
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[N, cin, H, W] -> [N, cout, H', W']; all channels, some of them 0, if masked here."""
+        y: Tensor = self.cell(x)
+        return fit(blend(y, self.width), y.shape[1]) if self.inner.open else y
+
+    def derived_state(self, decided: Decided) -> dict[str, Tensor]:
+        """Of the cell."""
+        return derived_state(self.cell, decided)
+
+
+class ElasticCellNetwork(CellNetwork):
+    """A `CellNetwork` of open widths, whose layers are put in by `ElasticCellNet`.
+
+    Attributes:
+        inner: the gates of its widths as its layers see them, by the gates themselves.
+    """
+
+    inner: dict[Gate, InnerGate]
+
+    @property
+    def mask_scope(self) -> Literal["everywhere", "cell_output"]:
+        """Where channels are masked."""
+        opened = any(gate.open for gate in self.inner.values())
+        return "cell_output" if opened else "everywhere"
+
+    @mask_scope.setter
+    def mask_scope(self, scope: Literal["everywhere", "cell_output"]) -> None:
+        for gate in self.inner.values():
+            gate.open = scope == "cell_output"
+
+    def inside(self, width: Width) -> Width:
+        """A width as the layers see it."""
+        if not isinstance(width, Elastic):
+            return width
+        (gate,) = width.gates
+        if gate not in self.inner:
+            widest = max(range(gate.size), key=width.values.__getitem__)
+            self.inner[gate] = InnerGate(gate, widest)
+        return Elastic([self.inner[gate]], width.values)
+
+    def masked(self, cell: nn.Module, width: Width) -> nn.Module:
+        """A cell with output channels that may be masked."""
+        if not isinstance(width, Elastic):
+            return cell
+        return MaskedOutput(cell, width, self.inner[width.gates[0]])
+
+
 class ElasticCellNet(CellNet):
     """A `CellNet` with open widths, and perhaps open edges.
 
@@ -136,17 +230,19 @@ class ElasticCellNet(CellNet):
         edges = [[options(operation)[0] for operation in node] for node in self.cell]
         for i in range(max(len(names) for node in edges for names in node)):
             check_cell([[names[i % len(names)] for names in node] for node in edges])
-        stages = self.stages
-        first, last = self.elastic[0], self.elastic[-1]
-        network = CellNetwork([], stages, shape, classes)
-        stem = SlicedConv2d(shape[0], first, 3, padding=1, bias=False)
-        network.stem = nn.Sequential(stem, SlicedBatchNorm2d(first), ChannelMask(first))
-        network.stages = nn.Sequential(
-            *(
-                halving_block(cin, cout) if stage.halves else make_cell(self.cell, cin, cout)
-                for stage, (cin, cout) in zip(stages, pairwise([first, *self.elastic]), strict=True)
-            )
-        )
+        stages, widths = self.stages, self.elastic
+        network = ElasticCellNetwork([], stages, shape, classes)
+        network.inner = {}
+        inner = [network.inside(width) for width in widths]
+        first, last = inner[0], inner[-1]
+        conv = SlicedConv2d(shape[0], first, 3, padding=1, bias=False)
+        stem = nn.Sequential(conv, SlicedBatchNorm2d(first), ChannelMask(first))
+        network.stem = network.masked(stem, widths[0])  # type: ignore[assignment]
+        cells = [
+            halving_block(cin, cout) if stage.halves else make_cell(self.cell, cin, cout)
+            for stage, (cin, cout) in zip(stages, pairwise([first, *inner]), strict=True)
+        ]
+        network.stages = nn.Sequential(*map(network.masked, cells, widths))
         network.norm = nn.Sequential(SlicedBatchNorm2d(last), nn.ReLU(), ChannelMask(last))
         network.classifier = SlicedLinear(last, classes)
         return network

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
+from automl_algorithms import catalogue
 from automl_algorithms.contract import Capabilities, check_capabilities
 from automl_spaces.errors import Mark, UserError
 from automl_spaces.objective import Objective
@@ -41,3 +44,44 @@ def test_any_number_of_objectives() -> None:
     """None means no limit."""
     many = [Objective(f"m{i}") for i in range(9)]
     check_capabilities("x", Capabilities(max_objectives=None), space_of("cells"), many)
+
+
+@pytest.mark.parametrize("name", catalogue.names())
+def test_capabilities_are_known_without_an_import(name: str) -> None:
+    """What the catalogue tells is what the class has."""
+    assert catalogue.capabilities(name) == catalogue.load(name).capabilities
+
+
+def test_capabilities_are_read_from_the_text(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of an algorithm that shares weights, whose import would be that of torch."""
+    source = tmp_path / "narrow.py"
+    source.write_text(
+        "import not_installed\n\nclass Narrow:\n    name = 1\n"
+        "    capabilities = Capabilities(continuous=False, groups=False)\n"
+    )
+    found = catalogue.Entry("narrow", "weight_sharing", "narrow", "Narrow", source)
+    monkeypatch.setattr(catalogue, "entry", lambda _: found)
+    assert catalogue.capabilities("narrow") == Capabilities(continuous=False, groups=False)
+
+
+def test_who_shares_weights_is_told_of_its_like_first() -> None:
+    """And others are not told of them: whether a program can be taken apart is not known here."""
+    wide = Capabilities(max_objectives=0)
+    for name, ours in (("tunas", True), ("random", False)):
+        with pytest.raises(UserError) as caught:
+            check_capabilities(name, wide, space_of("cells"), ONE)
+        hint = caught.value.problems[0].hint.removeprefix("these can: ").split(", ")
+        assert ("rsps" in hint) is ours
+        assert "evolution" in hint
+        assert not ours or hint.index("rsps") < hint.index("evolution")
+
+
+def test_the_place_of_a_point_is_told() -> None:
+    """Where it was written, if it was."""
+    space = space_of("numbers")
+    point = next(p for p in space.points if p.cardinality is None)
+    point.mark = Mark("overlay.yaml", 3, 12)
+    with pytest.raises(UserError, match=rf"search {point.id}: .*\), at overlay.yaml:3:12"):
+        check_capabilities("x", Capabilities(continuous=False), space, ONE)

@@ -484,7 +484,7 @@ def test_an_algorithm_that_fails_stops_cleanly(
     assert "Traceback" not in err
     details = Path(line.partition("details in ")[2].partition(";")[0])
     assert "Traceback" in details.read_text("utf-8")
-    assert plugin.states() == {"recipe-broken-0": "failed"}
+    assert plugin.states() == {f"recipe-broken-at={at}-0": "failed"}
     assert len(plugin.finished()) == recorded
 
 

@@ -353,7 +353,7 @@ def test_a_newer_version_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     with monkeypatch.context() as newer:
         newer.setattr(ledger_schema, "VERSION", 9)
         Ledger(path).close()
-    with pytest.raises(UserError, match=r"version 9, this one reads 2.*upgrade"):
+    with pytest.raises(UserError, match=r"version 9, this one reads 3.*upgrade"):
         Ledger(path)
 
 

@@ -57,6 +57,8 @@ def test_a_ledger_of_the_first_version_is_upgraded(tmp_path: Path) -> None:
     database = sqlite3.connect(path)
     for column in ("budget", "parent"):
         database.execute(f"ALTER TABLE trials DROP COLUMN {column}")
+    database.execute("ALTER TABLE studies DROP COLUMN recommended")
+    database.execute("DROP TABLE supernets")
     database.execute("PRAGMA user_version = 1")
     database.commit()
     database.close()
@@ -67,7 +69,8 @@ def test_a_ledger_of_the_first_version_is_upgraded(tmp_path: Path) -> None:
         (0, "completed", None, None),
         (1, "running", None, None),
     ]
-    assert ledger_schema.VERSION == 2
+    assert study.recommended is None
+    assert ledger_schema.VERSION == 3
 
 
 def test_grouped_writes_share_a_commit_and_are_all_there_in_the_end(tmp_path: Path) -> None:

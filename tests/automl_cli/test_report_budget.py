@@ -57,6 +57,19 @@ def test_incumbents_are_looked_up_by_another_metric() -> None:
     assert found.moments("final") == (70.0, 10.0)  # of the population: divided by 2, not 1
 
 
+def test_what_is_recommended_is_what_the_search_comes_to() -> None:
+    """At the budget that ended it; at an earlier one nothing was recommended yet."""
+    about = row()._replace(recommended=2)  # trials count from 1 here
+    (group,) = grouped([
+        study([0.5, 0.7, 0.9], about, simulated_seconds=[10, 10, 10], final=[90.0, 80.0, 70.0])
+    ])  # fmt: skip
+    for amount, expected in ((25.0, 80.0), (30.0, 80.0), (40.0, 80.0), (20.0, 80.0), (10.0, 90.0)):
+        found = at_budget(group, Budget(SECONDS, amount), ["final"])
+        assert found.values["final"].tolist() == [expected]
+    (searched,) = group.studies
+    assert (searched.best_trial, searched.best["m"], searched.final) == (2, 0.7, 0.9)
+
+
 def test_low_fidelity_counts_as_published() -> None:
     """The incumbent is the best over all observations, whatever their budget."""
     (group,) = grouped([

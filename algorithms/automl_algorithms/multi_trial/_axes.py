@@ -87,7 +87,16 @@ def _same(index: Value) -> Value:
     return int(index)
 
 
-def mend(group: Group, values: list[Value | None], candidates: int, rng: random.Random) -> None:
+def mend(points: Sequence[Point], values: list[Value | None], rng: random.Random) -> None:
+    """Make the slots of every group of a space keep their constraint, changing few; in place."""
+    for point in points:
+        if point.group is not None and point.index == point.group.indices[0]:
+            mend_group(point.group, values, len(point.labels), rng)
+
+
+def mend_group(
+    group: Group, values: list[Value | None], candidates: int, rng: random.Random
+) -> None:
     """Make independently chosen slots keep their group's constraint, changing few; in place.
 
     The first of equal slots keeps its candidate, the others get unused ones. Without this

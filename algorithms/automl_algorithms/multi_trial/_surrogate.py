@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 STEPS: Final = 25  # of L-BFGS
 SPREAD: Final = 1.5  # standard deviation of the priors, which are normal in the logarithm
 NOISE: Final = 1e-4  # where the noise's prior is centred, as a part of the signal's variance
+DOUBT: Final = 0.1  # the same, when the values themselves are what is doubted
 JITTER: Final = 1e-8
 
 
@@ -72,11 +73,14 @@ class Scales:
     noise: float
 
 
-def negative_log_posterior(log: Array, distances: Array, targets: Array) -> tuple[float, Array]:
+def negative_log_posterior(
+    log: Array, centre: Array, distances: Array, targets: Array
+) -> tuple[float, Array]:
     """Of the scales, the kernel's variance being at its maximum; with its gradient.
 
     Args:
         log: (d + 1,) logarithms of the weights and of the noise.
+        centre: (d + 1,) where their priors are centred.
         distances: (d, n * n) of each decision.
         targets: (n,).
     """
@@ -87,34 +91,33 @@ def negative_log_posterior(log: Array, distances: Array, targets: Array) -> tupl
     inverse = cho_solve((lower, True), np.eye(n), check_finite=False)
     alpha = inverse @ targets
     fit = max(float(targets @ alpha), JITTER)
-    off = (log - _centre(d)) / SPREAD
+    off = (log - centre) / SPREAD
     value = 0.5 * n * np.log(fit / n) + np.log(np.diag(lower)).sum() + 0.5 * off @ off
     outer = 0.5 * inverse - 0.5 * n / fit * np.outer(alpha, alpha)
     gradient = np.append(distances @ (outer * dk).ravel(), np.trace(outer)) * scales
     return float(value), gradient + off / SPREAD
 
 
-def _centre(d: int) -> Array:
-    """Prior means: the squared distance of two random records is of order 1 whatever d is."""
-    return np.append(np.full(d, np.log(2.0 / d)), np.log(NOISE))
-
-
-def fit_scales(features: Array, targets: Array, owner: NDArray[np.intp]) -> Scales:
+def fit_scales(
+    features: Array, targets: Array, owner: NDArray[np.intp], noise: float = NOISE
+) -> Scales:
     """The most probable scales.
 
     Args:
         features: (n, f).
         targets: (n,).
         owner: (f,) the decision of each feature.
+        noise: where its prior is centred. That of the weights makes the squared distance of two
+            random records be of order 1, whatever d is.
     """
     d = int(owner.max()) + 1
     parts = (features[:, owner == i] for i in range(d))
     distances = np.stack([squared_distances(part, part).ravel() for part in parts])
-    start = _centre(d)
+    start = np.append(np.full(d, np.log(2.0 / d)), np.log(noise))
     found = minimize(
         negative_log_posterior,
         start,
-        args=(distances, targets),
+        args=(start, distances, targets),
         jac=True,
         method="L-BFGS-B",
         bounds=[(c - 6.0, c + 6.0) for c in start],

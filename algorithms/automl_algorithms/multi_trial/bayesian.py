@@ -176,9 +176,7 @@ class Bayesian(Algorithm):
                 values[i] = axis.decode(suggest(trial, axis))
         for number in range(before, self._rows):
             self._study.tell(number, state=TrialState.FAIL)
-        for point in self.space.points:
-            if point.group is not None and point.index == point.group.indices[0]:
-                _axes.mend(point.group, values, len(point.labels), rng)
+        _axes.mend(self.space.points, values, rng)
         return self.space.complete(values, rng)
 
     def _add(

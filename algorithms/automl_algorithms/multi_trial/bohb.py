@@ -176,9 +176,7 @@ class Bohb(Hyperband):
         values: list[int | float | None] = [None] * len(self.space.points)
         for (i, axis), place in zip(self._axes, point, strict=True):
             values[i] = axis.decode(place if axis.kind == "category" else axis.from_unit(place))
-        for each in self.space.points:
-            if each.group is not None and each.index == each.group.indices[0]:
-                _axes.mend(each.group, values, len(each.labels), rng)
+        _axes.mend(self.space.points, values, rng)
         return self.space.complete(values, rng)
 
     def feedback(self, observation: Observation) -> None:

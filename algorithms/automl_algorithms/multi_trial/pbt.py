@@ -141,9 +141,7 @@ class Pbt(Algorithm):
                 values.append(perturbed(point, axis, value, self.perturb, up=rng.random() < 0.5))
             else:
                 values.append(value)
-        for point in self.space.points:
-            if point.group is not None and point.index == point.group.indices[0]:
-                _axes.mend(point.group, values, len(point.labels), rng)
+        _axes.mend(self.space.points, values, rng)
         return self.space.complete(values, rng)
 
     def feedback(self, observation: Observation) -> None:

@@ -1,13 +1,13 @@
 """The loop of a weight-sharing search: epochs of steps, records of them, a state to resume from.
 
-Iterating runs it; at every record that it yields, `state_dict` is a state from which another
-process goes on bit for bit (on a CPU).
+Iterating runs it; between any two steps, `state_dict` is a state from which another process goes
+on bit for bit (on a CPU).
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, Literal, NamedTuple
 
 import torch
@@ -59,6 +59,8 @@ class Loop:
 
     Attributes:
         skipped: steps that were left out.
+        after_step: called after each step, and after its record was heard of: there the state may
+            be saved.
     """
 
     def __init__(
@@ -84,6 +86,7 @@ class Loop:
         self._before = 0.0  # seconds
         self._sums: dict[str, float] = {}
         self._counts: dict[str, int] = {}
+        self.after_step: Callable[[], None] = lambda: None
         search.setup(net, task)
 
     def __iter__(self) -> Iterator[Record]:
@@ -101,10 +104,11 @@ class Loop:
                     self.net.check(batch)
                 self._step(batch, at)
                 step += 1
+                self._before = time.perf_counter() - began
                 # The last step's record also has what is done at the end of the epoch.
                 if step % self._every == 0 and step < self.epoch_steps:
-                    self._before = time.perf_counter() - began
                     yield self._record(at)
+                self.after_step()
             at = self._moment(epoch, step - 1)
             self._add(self.search.end_epoch(self.feed.valid, at))
             self._before = time.perf_counter() - began
@@ -138,7 +142,7 @@ class Loop:
         return Record(at, self._before, metrics, policy)
 
     def state_dict(self) -> dict[str, Any]:
-        """At a record: tensors, numbers and plain data, readable by `torch.load(weights_only)`."""
+        """Between steps: tensors, numbers, plain data, readable by `torch.load(weights_only)`."""
         program = self.net.program
         return {
             "steps": (self.epochs, self.epoch_steps),
@@ -149,6 +153,7 @@ class Loop:
             "random": torch.get_rng_state(),
             "seconds": self._before,
             "skipped": (self.skipped, self._in_a_row),
+            "means": (dict(self._sums), dict(self._counts)),  # of the record that is to come
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
@@ -169,4 +174,6 @@ class Loop:
         self.feed.load_state_dict(state["feed"])
         self._before = state["seconds"]
         self.skipped, self._in_a_row = state["skipped"]
+        sums, counts = state["means"]
+        self._sums, self._counts = dict(sums), dict(counts)
         torch.set_rng_state(state["random"])  # the feed has gone through batches

@@ -125,6 +125,8 @@ class TuNAS(SupernetSearch):
                 "expected 0 <= warmup <= delay < 1, got warmup "
                 f"{self.options.warmup:g} and delay {self.options.delay:g}"
             )
+        if self.options.samples < 1:
+            raise UserError(f"samples must be at least 1, got {samples}")
         if self.options.beta > 0:
             raise UserError(f"beta {beta:g} would reward the cost: it must not be positive")
         self.cost, self.target, self.shape = cost, target, shape

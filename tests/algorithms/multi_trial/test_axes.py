@@ -6,8 +6,8 @@ import random
 
 import pytest
 
-from automl_algorithms.multi_trial._axes import axis_of, mend
-from automl_spaces.choices import floatv, oneof
+from automl_algorithms.multi_trial._axes import axis_of, mend, mend_group
+from automl_spaces.choices import floatv, manyof, oneof
 from automl_spaces.points import Group
 from automl_spaces.space import Space
 from tests.algorithms.spaces import SPACES, space_of
@@ -64,13 +64,23 @@ def test_mending_changes_as_little_as_it_can() -> None:
     rng = random.Random(0)
     distinct = Group((0, 1, 2, 3), distinct=True, sorted=False)
     values: list[int | float | None] = [2, 0, 2, 1]
-    mend(distinct, values, 4, rng)
+    mend_group(distinct, values, 4, rng)
     assert values == [2, 0, 3, 1]
-    mend(distinct, values, 4, rng)
+    mend_group(distinct, values, 4, rng)
     assert values == [2, 0, 3, 1]
     values = [3, 1, 1]
-    mend(Group((0, 1, 2), distinct=False, sorted=True), values, 4, rng)
+    mend_group(Group((0, 1, 2), distinct=False, sorted=True), values, 4, rng)
     assert values == [1, 1, 3]
     inactive: list[int | float | None] = [None, None]
-    mend(Group((0, 1), distinct=True, sorted=True), inactive, 4, rng)
+    mend_group(Group((0, 1), distinct=True, sorted=True), inactive, 4, rng)
     assert inactive == [None, None]
+
+
+def test_mending_reaches_every_group() -> None:
+    """Two permutations of equal slots are permutations afterwards, what lies between stays."""
+    letters = manyof(3, ["a", "b", "c"], distinct=True)
+    space = Space.compile({"first": letters, "free": oneof([1, 2]), "second": letters})
+    values: list[int | float | None] = [0, 0, 0, 1, 2, 2, 2]
+    mend(space.points, values, random.Random(0))
+    assert sorted(values[:3]) == sorted(values[4:]) == [0, 1, 2]  # type: ignore[type-var]
+    assert values[3] == 1

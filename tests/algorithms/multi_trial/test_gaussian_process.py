@@ -118,6 +118,36 @@ def test_the_model_is_the_same_after_a_resume() -> None:
     assert fresh.propose(59, attempt_rng(7, 59, 0)) == events[cut].decisions
 
 
+def test_it_recommends_what_is_good_rather_than_lucky() -> None:
+    """With noise, what it goes with at the end is better than what looked best."""
+    space, gains = space_of("cells"), []
+    for seed in range(4):
+        table, luck = _table(seed), random.Random(seed)
+        algorithm = seeded(lambda: GaussianProcess(startup=20), space, seed=seed)
+        records, seen = [], []
+        for trial_id in range(70):
+            plan = Plan(algorithm.propose(trial_id, attempt_rng(seed, trial_id, 0)))  # type: ignore[arg-type]
+            records.append(table[plan.decisions.values])  # type: ignore[index]
+            seen.append(records[-1] + luck.gauss(0.0, 1.5))
+            algorithm.feedback(Observation(trial_id, plan, "completed", (seen[-1],)))
+        recommended = algorithm.recommend()
+        assert recommended is not None
+        gains.append(records[recommended] - records[seen.index(max(seen))])
+    assert statistics.fmean(gains) > 0
+
+
+def test_it_recommends_nothing_that_was_pruned_and_nothing_without_a_model() -> None:
+    """Before the model there is none; a pruned trial informs it and is not chosen."""
+    algorithm = seeded(lambda: GaussianProcess(startup=4), space_of("cells"))
+    for trial_id in range(8):
+        plan = Plan(algorithm.propose(trial_id, attempt_rng(7, trial_id, 0)))  # type: ignore[arg-type]
+        pruned = trial_id not in (2, 5)
+        reward = (reward_of(plan.decisions) + 10 * pruned,)
+        state: Any = "pruned" if pruned else "completed"
+        algorithm.feedback(Observation(trial_id, plan, state, reward))
+        assert algorithm.recommend() in ((None,) if trial_id < 3 else (2, 5))
+
+
 def test_the_model_does_not_grow(monkeypatch: pytest.MonkeyPatch) -> None:
     """Beyond its capacity it holds the best and the latest, in the order of finishing."""
     monkeypatch.setattr(gaussian_process, "CAPACITY", 6)

@@ -7,11 +7,11 @@ import pytest
 from scipy.stats import multivariate_normal, norm  # type: ignore[import-untyped]
 
 from automl_algorithms.multi_trial._surrogate import (
+    DOUBT,
     JITTER,
     SPREAD,
     Posterior,
     Scales,
-    _centre,
     fit_scales,
     log_expected_improvement,
     matern,
@@ -24,6 +24,7 @@ OWNER = np.array([0, 1, 1, 2])
 RNG = np.random.default_rng(0)
 X, Y = RNG.random((12, 4)), RNG.standard_normal(12)
 LOG = np.log([0.5, 2.0, 1.0, 0.05])  # three weights and the noise
+CENTRE = np.log([2 / 3, 2 / 3, 2 / 3, 1e-4])
 SCALES = Scales(np.exp(LOG[:3]), float(np.exp(LOG[3])))
 
 
@@ -64,18 +65,20 @@ def test_the_objective_is_the_marginal_likelihood_and_the_prior() -> None:
         k += (np.exp(log[3]) + JITTER) * np.eye(12)
         variance = Y @ np.linalg.solve(k, Y) / 12
         likelihood = multivariate_normal(np.zeros(12), variance * k).logpdf(Y)
-        return float(-likelihood - norm(_centre(3), SPREAD).logpdf(log).sum())
+        return float(-likelihood - norm(CENTRE, SPREAD).logpdf(log).sum())
 
     other = LOG + np.array([0.3, -0.5, 0.2, 0.4])
-    ours = [negative_log_posterior(log, _distances(), Y)[0] for log in (LOG, other)]
+    ours = [negative_log_posterior(log, CENTRE, _distances(), Y)[0] for log in (LOG, other)]
     assert ours[1] - ours[0] == pytest.approx(direct(other) - direct(LOG), rel=1e-6)
 
 
 def test_its_gradient() -> None:
     """Equals central differences."""
-    _, gradient = negative_log_posterior(LOG, _distances(), Y)
+    _, gradient = negative_log_posterior(LOG, CENTRE, _distances(), Y)
     for i, step in enumerate(1e-5 * np.eye(4)):
-        up, down = (negative_log_posterior(LOG + s, _distances(), Y)[0] for s in (step, -step))
+        up, down = (
+            negative_log_posterior(LOG + s, CENTRE, _distances(), Y)[0] for s in (step, -step)
+        )
         assert gradient[i] == pytest.approx((up - down) / 2e-5, rel=1e-5)
 
 
@@ -84,6 +87,19 @@ def test_the_weights_tell_decisions_that_matter() -> None:
     x = np.random.default_rng(1).random((40, 4))
     weights = fit_scales(x, np.sin(6 * x[:, 3]), OWNER).weights
     assert weights[2] > 20 * max(weights[:2])
+
+
+def test_noise_is_found_and_taken_for_noise_when_it_is_expected() -> None:
+    """Of a smooth function with noise of a third of its deviation, at least a tenth is noise."""
+    rng = np.random.default_rng(2)
+    x = rng.random((60, 4))
+    smooth = np.sin(3 * x[:, 0])
+    targets = smooth / smooth.std() + 0.33 * rng.standard_normal(60)
+    doubting = fit_scales(x, targets, OWNER, DOUBT)
+    assert doubting.noise > 0.03
+    means, _ = Posterior(x, targets, OWNER, doubting).predict(x)
+    truth = smooth / smooth.std()
+    assert np.abs(means - truth).mean() < 0.7 * np.abs(targets - truth).mean()
 
 
 def test_what_is_believed_is_certain_and_changes_no_mean() -> None:

@@ -73,7 +73,14 @@ def test_targets_come_from_the_constraints() -> None:
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"beta": 0.1}, {"delay": 0.1, "warmup": 0.2}, {"delay": 1.0}, {"preset": "papers"}]
+    "wrong",
+    [
+        {"beta": 0.1},
+        {"delay": 0.1, "warmup": 0.2},
+        {"delay": 1.0},
+        {"samples": 0},
+        {"preset": "papers"},
+    ],
 )
 def test_options_out_of_their_range(wrong: dict[str, Any]) -> None:
     """The warm-up lies within the delay, and a cost is no merit."""
@@ -178,6 +185,30 @@ def test_it_holds_the_target(seed: int) -> None:
     found = search(TuNAS(), net, 2000, task)
     best = next(iter(found.derive(lambda: None)))
     assert task.costs(best)["price"] == pytest.approx(target, rel=0.05)
+
+
+def test_paths_on_one_batch_are_compared_with_each_other() -> None:
+    """What all have in common is no advantage: equal rewards teach nothing."""
+    tunas = ready(bandit([[0.5 + 1e-9 * i for i in range(5)]] * 6), samples=3, lr=0.1)
+    batch = torch.zeros(())
+    for step in range(50, 60):
+        seen = tunas.step(batch, lambda: batch, Moment(0, step, 1, 100))
+    assert seen["reward"] == pytest.approx(0.5)
+    assert all(logits.abs().max() < 1e-3 for logits in tunas.logits.parameters())
+    found = search(TuNAS(samples=3), bandit(ROWS), 1500)
+    assert all(max(chances) == chances[2] for chances in found.policy().values())
+
+
+def test_another_path_is_judged_by_the_option() -> None:
+    """Upstream of NATS-Bench draws again between the two halves of a step."""
+    chosen: list[Any] = []
+    for resample in (False, True):
+        tunas = ready(resample=resample, warmup=0.0, delay=0.0)
+        choose = tunas.net.choose
+        tunas.net.choose = lambda d, choose=choose: (chosen.append(d), choose(d))  # type: ignore[method-assign]
+        tunas.step(torch.zeros(()), lambda: torch.zeros(()), Moment(0, 0, 1, 10))
+    assert chosen[0] == chosen[1]
+    assert chosen[2] != chosen[3]
 
 
 def test_it_goes_on_bit_for_bit(tmp_path: Path) -> None:

@@ -1,0 +1,44 @@
+"""What can be said of a policy: how decided it is, and on what. Plain numbers, no torch.
+
+A policy gives for each decision point, by its index, the probabilities of its candidates.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+Policy = Mapping[int, Sequence[float]]
+_EVEN: Final = 0.9999  # entropies above are those of a policy that has learned nothing
+
+
+def read_policy(record: str) -> dict[int, list[float]]:
+    """The policy of a row of the ledger's table `supernets`."""
+    return {int(index): chances for index, chances in json.loads(record).items()}
+
+
+def entropy(chances: Sequence[float]) -> float:
+    """As a share of the largest: 1 uniform, 0 decided; 0 also where nothing is to be decided."""
+    if len(chances) < 2:
+        return 0.0
+    return -sum(p * math.log(p) for p in chances if p > 0) / math.log(len(chances))
+
+
+def most_decided(policy: Policy) -> list[int]:
+    """The indices of the points with more than one candidate, the lowest entropy first."""
+    return sorted(
+        (index for index, chances in policy.items() if len(chances) > 1),
+        key=lambda index: (entropy(policy[index]), index),
+    )
+
+
+def has_learned(policy: Policy) -> bool:
+    """Whether some decision is other than uniform."""
+    return any(entropy(chances) < _EVEN for chances in policy.values() if len(chances) > 1)
+
+
+def preferred(chances: Sequence[float]) -> int:
+    """The most probable candidate; of equal ones the first."""
+    return max(range(len(chances)), key=chances.__getitem__)
