@@ -196,6 +196,10 @@ def set_path(root: MappingNode, assignment: str) -> None:
     if len(path) == 1 and _replaces(str(path[0]), node, child(root, str(path[0]))):
         put(root, str(path[0]), node)
         return
+    named = child(root, "algorithm")
+    if path[0] == "algorithm" and isinstance(named, ScalarNode):  # a name alone has no options yet
+        pair = ScalarNode(STANDARD + "str", "name", Mark(option)), named  # type: ignore[arg-type]
+        put(root, "algorithm", MappingNode(STANDARD + "map", [pair], Mark(option)))  # type: ignore[arg-type]
     for parent in list(_owners(root, path[:-1], option, text)):
         _put_key(parent, path[-1], node, option, text)
 

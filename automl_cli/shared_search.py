@@ -123,7 +123,7 @@ class SharedSearch:
                 raise state.blamed(self.step, error) from error
             self.seconds = after["seconds"] + time.perf_counter() - began
             state.save(after, wanted, self._records())
-        self.trials.records = self.derived + self.compared
+        self.trials.found, self.trials.compared = self.derived, self.compared
 
     def _train(
         self, ledger: Ledger, study: StudyRow, state: SharedState, listener: Listener

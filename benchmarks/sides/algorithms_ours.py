@@ -15,6 +15,8 @@ from automl_spaces.objective import Objective
 from automl_spaces.space import Space
 
 KINDS, NUMBERS = 15, 5
+# Here no program has epochs, and no number a step; pbt needs an interval for thousands of trials.
+NEEDED = {"max_budget": 3**9, "interval": 3, "resolution": 3}
 
 
 def names() -> list[str]:
@@ -38,7 +40,7 @@ def reward(values: Any) -> float:
 def cost(name: str, trials: int, measured: int) -> float:
     """Median microseconds of propose and feedback together, after so many trials."""
     known = catalogue.signature(name).params
-    options = {"max_budget": 27} if "max_budget" in known else {}
+    options = {option: value for option, value in NEEDED.items() if option in known}
     algorithm: Algorithm = catalogue.create(name, options)
     searched = space()
     algorithm.setup(searched, [Objective("score")], 0)

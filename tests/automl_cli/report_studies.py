@@ -74,7 +74,9 @@ def record(
 ) -> None:
     """Write a completed study into a ledger; a trial without metrics failed."""
     fields = {
-        k: v for k, v in about._asdict().items() if k not in ("id", "uid", "created", "state", "recommended")
+        k: v
+        for k, v in about._asdict().items()
+        if k not in ("id", "uid", "created", "state", "recommended")
     }
     with Ledger(path) as ledger:
         made = ledger.create_study(**fields)

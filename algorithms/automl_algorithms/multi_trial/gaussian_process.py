@@ -9,6 +9,10 @@ which is not an ensemble of networks but a Gaussian process with a Hamming kerne
                   candidates <- mutations of the best records of D, and random records
                   evaluate the candidate with the best acquisition that is not in D
 
+Every `STRAY`-th trial is a random record instead. A model whose scales are learned can be sure of
+the wrong one of two distant optima for ever; with these it is not: Bull, "Convergence rates of
+efficient global optimization algorithms", JMLR 2011 (epsilon-greedy).
+
 The cost of a proposal is bounded: beyond `CAPACITY` trials the model keeps the better half of
 its capacity by reward and the other by age, and its length scales are learned anew only when
 the number of trials has grown by `GROWTH`.
@@ -43,6 +47,7 @@ PARENTS: Final = 10
 MUTANTS: Final = 300
 STRANGERS: Final = 100  # random candidates
 PEAKS: Final = 5  # candidates whose own neighbourhood is looked at
+STRAY: Final = 5
 PATIENCE: Final = 20  # rejections of one trial after which it is drawn at random
 
 
@@ -53,11 +58,10 @@ class GaussianProcess(Algorithm):
     Args:
         acquisition: ei (expected improvement) or its (independent Thompson sampling, the choice
             of BANANAS: explores more).
-        startup: trials of a Latin hypercube that come before the model. With fewer the model is
-            more often sure of the wrong one of two distant optima.
+        startup: trials of a Latin hypercube that come before the model.
     """
 
-    def __init__(self, *, acquisition: Literal["ei", "its"] = "ei", startup: int = 30) -> None:
+    def __init__(self, *, acquisition: Literal["ei", "its"] = "ei", startup: int = 20) -> None:
         if acquisition not in ACQUISITIONS:
             hint = did_you_mean(acquisition, ACQUISITIONS)
             raise UserError(f"there is no acquisition {acquisition}", hint=hint)
@@ -98,6 +102,10 @@ class GaussianProcess(Algorithm):
             if trial_id < self.startup and not self._rejected:
                 return self._decisions(self._design[trial_id])
             return self.space.sample(rng)
+        if trial_id % STRAY == 0 and not self._rejected:
+            stray = self.space.sample(rng)
+            if not self._is_known(stray):
+                return stray
         for row in self._ranked(rng):
             decisions = self._decisions(row)
             if not self._is_known(decisions):

@@ -97,7 +97,7 @@ class SizeSearch(Alphas):
         self.sizes = [g for i, g in net.gates.items() if i not in switched and g.size > 1]
         self.operations = [g for g in net.gates.values() if g not in self.sizes]
         if not self.sizes:
-            raise _no_size(self.operations[0])
+            raise _no_size(self.name, self.operations[0])
         set_mask_scope(net, self.setting.mask_scope)
         self.bands = self._bands()
 
@@ -201,11 +201,11 @@ def set_mask_scope(net: Supernet, scope: str) -> None:
         network.mask_scope = scope  # type: ignore[assignment]
 
 
-def _no_size(gate: Gate) -> UserError:
+def _no_size(name: str, gate: Gate) -> UserError:
     family = catalogue.names("weight_sharing")
-    others = [name for name in family if not issubclass(catalogue.load(name), SizeSearch)]
+    others = [each for each in family if not issubclass(catalogue.load(each), SizeSearch)]
     return UserError(
-        f"searches sizes, and there is none: {gate.point.id} chooses between modules",
+        f"{name} searches sizes, and here is none: this is a choice between modules",
         gate.point.mark,
         path=gate.point.id,
         hint=f"for such spaces there are {', '.join(others)}",

@@ -193,6 +193,8 @@ def around_choices(name: str, gates: Iterable[Gate], mark: Mark | None = None) -
         yield
     except AutomlError:
         raise
+    except ValueError as error:  # it does not like a plain argument, choice or not
+        raise UserError(f"{name} cannot be built: {error}", mark) from error
     except Exception as error:
         raise UserError(
             f"{name} cannot be built around a choice: {type(error).__name__}: {error}",

@@ -83,6 +83,7 @@ class RSPS(SupernetSearch):
         super().setup(net, task)
         free = all(not p.conditions and p.group is None for p in net.space.points)
         self.per_cell = self.per_cell and free
+        self.operations = net.switched()
         self.nodes: list[Node] = []
         if self.never_all is None:
             return
@@ -98,8 +99,11 @@ class RSPS(SupernetSearch):
     def step(self, train: Batch, valid: Callable[[], Batch], at: Moment) -> dict[str, float]:
         """A step of the weights on a random path."""
         if self.per_cell:
-            for gate in self.net.gates.values():
-                gate.draw(partial(self.rng.randrange, gate.size))
+            for index, gate in self.net.gates.items():
+                if index in self.operations:
+                    gate.draw(partial(self.rng.randrange, gate.size))
+                else:  # the sizes of neighbours have to fit
+                    gate.choose(self.rng.randrange(gate.size))
             for node in self.nodes:
                 node.set()
         else:

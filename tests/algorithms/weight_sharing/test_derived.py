@@ -6,7 +6,7 @@ import random
 
 import pytest
 
-from automl_algorithms.contract import Exhausted, Plan
+from automl_algorithms.contract import Exhausted, Observation, Plan
 from automl_algorithms.weight_sharing.derived import Derived
 from automl_spaces.space import Space
 from tests.algorithms.spaces import space_of
@@ -34,5 +34,19 @@ def test_what_others_evaluated_is_not_evaluated_again(space: Space) -> None:
     records = [space.sample(rng) for _ in range(3)]
     derived = Derived()
     derived.restore(0, Plan(records[1]))
-    derived.records = records
+    derived.found = records
     assert [derived.propose(i, rng) for i in (1, 2)] == [records[0], records[2]]
+
+
+def test_the_best_of_what_was_found_is_recommended(space: Space) -> None:
+    """Not the baseline, not what is only compared, not what failed."""
+    rng = random.Random(0)
+    baseline, first, second, other, broken = (space.sample(rng) for _ in range(5))
+    derived = Derived([first, second, broken], [other])
+    assert derived.recommend() is None
+    for trial, (record, reward) in enumerate(
+        [(baseline, 0.9), (first, 0.5), (second, 0.7), (other, 0.8)]
+    ):
+        derived.feedback(Observation(trial, Plan(record), "completed", (reward,)))
+    derived.feedback(Observation(4, Plan(broken), "failed"))
+    assert derived.recommend() == 2

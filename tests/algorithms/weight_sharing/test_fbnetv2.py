@@ -258,8 +258,8 @@ def test_a_space_without_sizes(name: str) -> None:
     with pytest.raises(UserError) as caught:
         ready(name, bandit([[0.1, 0.2]]))
     (problem,) = caught.value.problems
-    assert "searches sizes" in problem.message
-    assert bandit([[0.1, 0.2]]).space.points[0].id in problem.message
+    assert f"{name} searches sizes" in problem.message
+    assert problem.path == bandit([[0.1, 0.2]]).space.points[0].id
     assert "darts" in problem.hint
     assert "tunas" in problem.hint
     assert not {"tas", "fbnetv2"} & set(problem.hint.replace(",", "").split())

@@ -22,7 +22,9 @@ from automl_spaces.registry import symbolize
 from automl_spaces.space import Space
 
 from ._resume import assert_resumes
+from .bandit import arm as casino_arm
 from .bandit import bandit, casino, search
+from .sizes import sized
 from .stepwise import identity
 
 ROWS = [[0.2, 0.4, 0.9, 0.3, 0.1]] * 6
@@ -162,3 +164,11 @@ def test_presets() -> None:
         RSPS(preset="nat")  # type: ignore[arg-type]
     paper = RSPS(preset="paper", finalists=5)
     assert (paper.per_cell, paper.candidates, paper.finalists, paper.clip) == (False, 1000, 5, 5.0)
+
+
+def test_sizes_are_one_choice_for_the_whole_network() -> None:
+    """Neighbours have to fit; only decisions between modules are drawn at each use."""
+    net = sized([[0.1, 0.5, 0.2]] * 3, "sum", oneof([casino_arm(0.0), casino_arm(0.3)]))
+    found = search(RSPS(), net, 30)
+    assert [gate.drawn for gate in net.gates.values()] == [False] * 3 + [True]
+    assert next(iter(found.derive(lambda: ZERO))).values[3] == 1
