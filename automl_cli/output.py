@@ -50,15 +50,22 @@ def announce(recipe: Recipe, space: Space, study: StudyRow, *, quiet: bool) -> N
 def best_rows(ledger: Ledger, study: StudyRow, objectives: list[Objective]) -> list[Finished]:
     """Completed trials, the best first; with several objectives, the Pareto front first.
 
-    Within these the first objective decides; a larger budget comes before any smaller one.
+    Within these the first objective decides; a larger budget comes before any smaller one. What
+    the algorithm recommends comes before all others.
     """
-    first = objectives[0]
+    first, found = objectives[0], ledger.study(study.name)
+    recommended = None if found is None else found.recommended
     rows = [Finished.of(row) for row in ledger.trials(study.id, state="completed")]
     rows = [r for r in rows if all(o.metric in r.metrics for o in objectives)]
     front = {rows[i].id for i in pareto_front(rows, objectives)} if len(objectives) > 1 else set()
     return sorted(
         rows,
-        key=lambda r: (r.id not in front, -r.fidelity, -first.reward(r.metrics[first.metric])),
+        key=lambda r: (
+            r.id != recommended,
+            r.id not in front,
+            -r.fidelity,
+            -first.reward(r.metrics[first.metric]),
+        ),
     )
 
 
