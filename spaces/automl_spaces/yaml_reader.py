@@ -125,11 +125,18 @@ def _check_depth(text: str, file: str) -> None:
             elif isinstance(event, yaml.CollectionEndEvent):
                 depth -= 1
             if depth > MAX_DEPTH:
-                start = event.start_mark
-                where = Mark(file, start.line + 1, start.column + 1)
-                raise UserError(f"nested more than {MAX_DEPTH} deep", where)
+                raise _too_deep(file, event.start_mark)
+    except yaml.MarkedYAMLError as error:  # since 0.2.6 libyaml has a limit of its own
+        if "nesting depth" not in (error.problem or ""):
+            raise
+        raise _too_deep(file, error.problem_mark or error.context_mark) from None
     finally:
         scanner.dispose()
+
+
+def _too_deep(file: str, start: Any) -> UserError:
+    where = Mark(file, start.line + 1, start.column + 1)
+    return UserError(f"nested more than {MAX_DEPTH} deep", where)
 
 
 def _inspect(
