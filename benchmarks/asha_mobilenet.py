@@ -22,6 +22,7 @@ def main() -> int:
     """Run and print."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--first", type=int, default=0, help="seed to begin with")
     parser.add_argument("--seconds", type=float, default=150.0)
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--recipe", default="mobilenet/s1")
@@ -29,7 +30,7 @@ def main() -> int:
     options = parser.parse_args()
     options.folder.mkdir(parents=True, exist_ok=True)
     found: dict[str, list[float]] = {name: [] for name in ALGORITHMS}
-    for seed in range(options.seeds):
+    for seed in range(options.first, options.first + options.seeds):
         for name, algorithm in ALGORITHMS.items():
             line = ["run", options.recipe, "-s", "+overlays/sgd_hyperparameters", "-a", algorithm]
             line += ["--seconds", str(options.seconds), "--workers", str(options.workers)]

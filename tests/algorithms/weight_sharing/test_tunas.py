@@ -153,7 +153,7 @@ def test_only_active_decisions_count_in_the_probability() -> None:
 
 def test_the_policy_rests_during_the_delay() -> None:
     """Then its learning rate grows from lr to lr x growth."""
-    tunas = ready(lr=0.01, growth=10.0, delay=0.25)
+    tunas = ready(lr=0.01, growth=10.0, delay=0.25, warmup=0.25)
 
     def rate(step: int) -> float:
         tunas.step(torch.zeros(()), lambda: torch.zeros(()), Moment(0, step, 1, 100))
