@@ -23,7 +23,15 @@ from typing import Any
 
 from harness import HERE, LOG, OURS, PEERS, WORK, Row
 
-BENCHMARKS = ("symbolic", "loop", "algorithms", "mlflow_loop", "parallel", "weight_sharing", "startup")
+BENCHMARKS = (
+    "symbolic",
+    "loop",
+    "algorithms",
+    "mlflow_loop",
+    "parallel",
+    "weight_sharing",
+    "startup",
+)
 BEGIN, END = "<!-- speed: written by benchmarks/run.py -->", "<!-- /speed -->"
 PACKAGES = ("automl-cli", "pyglove", "optuna", "mlflow")
 VERSIONS = """
