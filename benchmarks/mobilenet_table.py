@@ -49,12 +49,10 @@ ROWS = (
     Row("static -> S1", "random", ("mobilenet/static", "mobilenet/s1"), "mobilenet/s1"),
     Row("S1", "bayesian", ("mobilenet/s1", "-a", "bayesian"), "mobilenet/s1", ("-a", "bayesian")),
     Row("static -> S2", "random", ("mobilenet/static", "mobilenet/s2"), "mobilenet/s2"),
-    Row("S2", "bayesian", ("mobilenet/s2", "-a", "bayesian"), "mobilenet/s2", ("-a", "bayesian")),
     Row("S1", "tunas", ("mobilenet/s1", "-a", "tunas"), "mobilenet/s1", TUNAS),
     Row("S2", "tunas", ("mobilenet/s2", "-a", "tunas"), "mobilenet/s2", TUNAS),
     Row("S3", "tunas", ("mobilenet/s3", "-a", "tunas"), "mobilenet/s3", TUNAS),
     Row("S1, S2 -> S3", "random", ("mobilenet/s1", "mobilenet/s3"), "mobilenet/s3"),
-    Row("S3", "bayesian", ("mobilenet/s3", "-a", "bayesian"), "mobilenet/s3", ("-a", "bayesian")),
 )
 
 
