@@ -192,7 +192,7 @@ def chosen_trial(ledger: Ledger, row: StudyRow) -> Finished:
     ranked = best_rows(ledger, row, objectives_of(row))
     if not ranked:
         raise UserError(f"no trial of {row.name} has completed")
-    return next((trial for trial in ranked if trial.id == row.recommended), ranked[0])
+    return ranked[0]
 
 
 def moments(found: Iterable[Scored]) -> dict[str, dict[str, Moments]]:

@@ -45,8 +45,7 @@ def best_command(
         ranked = best_rows(ledger, row, objectives)
         if not ranked:
             raise UserError(f"no trial of {row.name} has completed")
-        wanted = row.recommended if trial_id is None else trial_id
-        chosen = next((t for t in ranked if t.id == wanted), ranked[0])
+        chosen = next((t for t in ranked if t.id == trial_id), ranked[0])
         if trial_id not in (None, chosen.id):
             raise UserError(f"trial {trial_id} of {row.name} has not completed")
         lineage = [Finished.of(t) for t in ledger.lineage(row.id, chosen.id)]

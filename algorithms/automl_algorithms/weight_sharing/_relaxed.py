@@ -7,10 +7,13 @@ et al. 2017, arXiv 1611.01144; Maddison et al. 2017, arXiv 1611.00712).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Generator, Tensor
 
 from automl_algorithms.weight_sharing.search import Moment
+from automl_spaces.errors import UserError
 
 
 def gumbel(size: int, generator: Generator) -> Tensor:
@@ -26,6 +29,12 @@ def relaxed(logits: Tensor, tau: float, generator: Generator) -> Tensor:
     """
     noise = gumbel(len(logits), generator)
     return ((logits.log_softmax(0) + noise) / tau).softmax(0)
+
+
+def check_temperatures(tau: Sequence[float]) -> None:
+    """See that an option is two temperatures; `UserError` if it is not."""
+    if len(tau) != 2 or min(tau) <= 0:
+        raise UserError(f"tau is the temperature at both ends, [10, 0.1], not {tau}")
 
 
 def temperature(at: Moment, start: float, end: float) -> float:

@@ -27,7 +27,7 @@ from torch import Tensor
 from automl_algorithms import catalogue
 from automl_algorithms.weight_sharing._alphas import Alphas, Gradients
 from automl_algorithms.weight_sharing._presets import one_of
-from automl_algorithms.weight_sharing._relaxed import relaxed, temperature
+from automl_algorithms.weight_sharing._relaxed import check_temperatures, relaxed, temperature
 from automl_algorithms.weight_sharing.derivation import argmax
 from automl_algorithms.weight_sharing.gates import Gate
 from automl_algorithms.weight_sharing.search import Batch, Bounds, Moment, Task
@@ -77,8 +77,7 @@ class SizeSearch(Alphas):
 
     def __init__(self, setting: Setting) -> None:
         one_of("mask_scope", setting.mask_scope, get_args(MaskScope))
-        if len(setting.tau) != 2 or min(setting.tau) <= 0:
-            raise UserError(f"tau is the temperature at both ends, [10, 0.1], not {setting.tau}")
+        check_temperatures(setting.tau)
         if not 0 <= setting.warmup < 1:
             raise UserError(f"warmup is a share of the search, 0 <= warmup < 1: {setting.warmup:g}")
         if setting.target is not None and (setting.cost is None or setting.target <= 0):
@@ -133,12 +132,12 @@ class SizeSearch(Alphas):
     def _warm_up(self, chance: float) -> None:
         for gate in self.operations:
             if self.rng.random() < chance:
-                gate.mix(torch.full((gate.size,), 1 / gate.size))
+                gate.mix_evenly()
             else:
                 gate.choose(self.rng.randrange(gate.size))
         for gate in self.sizes:
             if self.rng.random() < chance:
-                gate.choose(max(range(gate.size), key=gate.values.__getitem__))
+                gate.choose_largest()
             else:
                 gate.choose(self.rng.randrange(gate.size))
 

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
 
+import torch
 from torch import Tensor
 from torch.nn.functional import one_hot
 
@@ -119,6 +120,14 @@ class Gate:
     def reset(self) -> None:
         """Forget what was set: a pass that comes by here is an error until it is set again."""
         self._use = None
+
+    def mix_evenly(self) -> None:
+        """All candidates, each with the same weight."""
+        self.mix(torch.full((self.size,), 1 / self.size))
+
+    def choose_largest(self) -> None:
+        """The candidate of the largest number: of sizes."""
+        self.choose(max(range(self.size), key=self.values.__getitem__))
 
     # What a module calls.
 

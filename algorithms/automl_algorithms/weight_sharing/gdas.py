@@ -24,11 +24,10 @@ import torch
 from automl_algorithms.contract import algorithm
 from automl_algorithms.weight_sharing._alphas import Alphas
 from automl_algorithms.weight_sharing._presets import chosen, one_of
-from automl_algorithms.weight_sharing._relaxed import relaxed, temperature
+from automl_algorithms.weight_sharing._relaxed import check_temperatures, relaxed, temperature
 from automl_algorithms.weight_sharing.derivation import allowed
 from automl_algorithms.weight_sharing.gates import Gradient
 from automl_algorithms.weight_sharing.search import Batch, Moment
-from automl_spaces.errors import UserError
 from automl_spaces.points import Value
 
 
@@ -75,8 +74,6 @@ class GDAS(Alphas):
         tau: list[float] | None = None,
         clip: float | None = None,
     ) -> None:
-        if tau is not None and (len(tau) != 2 or min(tau) <= 0):
-            raise UserError(f"tau is the temperature at both ends, [10, 0.1], not {tau}")
         setting = chosen(
             PRESETS,
             preset,
@@ -86,6 +83,7 @@ class GDAS(Alphas):
             tau=tau,
             clip=clip,
         )
+        check_temperatures(setting.tau)
         one_of("gradient", setting.gradient, get_args(Gradient))
         self.lr, self.weight_decay = setting.lr, setting.weight_decay
         self.gradient = cast("Gradient", setting.gradient)

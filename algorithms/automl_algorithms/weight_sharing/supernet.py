@@ -83,7 +83,7 @@ class Supernet:
         for gate in self.gates.values():
             gate.choose(0)
         for gate in {m.gate for m in self.model.modules() if isinstance(m, Switch)}:
-            gate.mix(torch.full((gate.size,), 1 / gate.size))
+            gate.mix_evenly()
         training = self.model.training
         self.model.eval()  # running statistics and dropout are left alone
         try:

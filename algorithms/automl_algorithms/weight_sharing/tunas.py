@@ -26,12 +26,13 @@ from typing import Any, Final, Literal, NamedTuple
 import torch
 
 from automl_algorithms.contract import algorithm
+from automl_algorithms.weight_sharing._presets import chosen
 from automl_algorithms.weight_sharing.derivation import Policy
 from automl_algorithms.weight_sharing.logits import Logits
 from automl_algorithms.weight_sharing.search import Batch, Moment, SupernetSearch, Task
 from automl_algorithms.weight_sharing.supernet import Supernet
 from automl_spaces.decisions import Decisions
-from automl_spaces.errors import UserError, did_you_mean
+from automl_spaces.errors import UserError
 
 Shape = Literal["absolute", "hinge", "mnas", "mnas_hard"]
 """How a cost enters the reward, x being T / T0.
@@ -110,14 +111,10 @@ class TuNAS(SupernetSearch):
         baseline: float = 0.95,
         clip: float | None = None,
     ) -> None:
-        if preset not in PRESETS:
-            raise UserError(f"there is no preset {preset}", hint=did_you_mean(preset, PRESETS))
-        given = {
-            "lr": lr, "growth": growth, "beta": beta, "delay": delay, "warmup": warmup,
-            "resample": resample, "samples": samples, "momentum": momentum, "scale": scale,
-        }  # fmt: skip
-        changed: dict[str, Any] = {k: v for k, v in given.items() if v is not None}
-        self.options = PRESETS[preset]._replace(**changed)
+        self.options = chosen(
+            PRESETS, preset, lr=lr, growth=growth, beta=beta, delay=delay, warmup=warmup,
+            resample=resample, samples=samples, momentum=momentum, scale=scale,
+        )  # fmt: skip
         if not 0 <= self.options.warmup <= self.options.delay < 1:
             raise UserError(
                 "expected 0 <= warmup <= delay < 1, got warmup "
@@ -202,9 +199,9 @@ class TuNAS(SupernetSearch):
             if self.rng.random() >= chance:
                 continue
             if index in self.operations:
-                gate.mix(torch.full((gate.size,), 1 / gate.size))
+                gate.mix_evenly()
             else:
-                gate.choose(max(range(gate.size), key=gate.values.__getitem__))
+                gate.choose_largest()
 
     def _ascend(self, drawn: list[Decisions], rewards: list[float], at: Moment) -> None:
         lr, delay = self.options.lr, self.options.delay
