@@ -147,7 +147,7 @@ def run_part(order: Order, seeds: Sequence[int], path: str) -> list[Outcome]:
                 state = "completed" if progress.counts["completed"] else "failed"
                 ledger.set_study_state(study.id, state)
             best, metric = progress.best, recipe.objectives[0].metric
-            value = None if best is None else best.metrics[metric]
+            value = None if best is None or not best.feasible else best.metrics[metric]
             outcomes.append(Outcome(state, progress.finished, value))
     unfinished.rename(unfinished.with_suffix(".done"))
     return outcomes

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from automl_algorithms import catalogue
 from automl_algorithms.contract import check_capabilities
@@ -30,7 +30,7 @@ def checked_algorithm(recipe: Recipe, space: Space) -> Algorithm | SupernetSearc
     """
     mark = recipe.marks.get("algorithm")
     with marked(mark, "algorithm"):
-        algorithm: Algorithm | SupernetSearch = catalogue.create(recipe.algorithm, recipe.options)
+        algorithm = _made(recipe, space)
         able = algorithm.capabilities
         check_capabilities(recipe.algorithm, able, space, recipe.objectives, mark)
         if able.fixed_architecture:
@@ -38,6 +38,39 @@ def checked_algorithm(recipe: Recipe, space: Space) -> Algorithm | SupernetSearc
 
             check_fixed(recipe.algorithm, space)
     return algorithm
+
+
+def _made(recipe: Recipe, space: Space) -> Algorithm | SupernetSearch:
+    name, options = recipe.algorithm, recipe.options
+    if shares_weights(recipe):
+        options = {**shaping_options(recipe), **options}
+    elif recipe.phases.once:
+        from automl_algorithms.phased import Phased, opened
+
+        opened(space, recipe.phases.once)
+        return Phased(
+            lambda: catalogue.create(name, options), recipe.phases.all, unique=recipe.unique
+        )
+    made: Algorithm | SupernetSearch = catalogue.create(name, options)
+    return made
+
+
+def shaping_options(recipe: Recipe) -> dict[str, Any]:
+    """How constraints that shape the reward reach an algorithm of weight sharing: as its options.
+
+    One that rewards records by their costs (tunas) has the options `shape` and `beta`, the same
+    for every cost. Where the constraints do not agree, and for other algorithms, there are none:
+    the bounds alone count then.
+    """
+    shapes = {"absolute": "absolute", "soft": "mnas", "hard": "mnas_hard"}
+    shaping: set[tuple[str, float]] = {
+        (shapes[c.reward], c.weight) for c in recipe.constraints.values() if c.reward
+    }
+    known = catalogue.signature(recipe.algorithm).params
+    if len(shaping) != 1 or not {"shape", "beta"} <= known.keys():
+        return {}
+    ((shape, beta),) = shaping
+    return {"shape": shape, "beta": beta}
 
 
 def check_on_paper(recipe: Recipe, space: Space) -> None:

@@ -31,6 +31,7 @@ class CostBook:
         """Every cost of a program, by name.
 
         Raises:
+            Infeasible: when the program cannot be run as it is described.
             AutomlError: when a cost function fails.
         """
         if self._last[0] is not program:  # accepting a proposal has computed them already
@@ -39,8 +40,11 @@ class CostBook:
         return self._last[1]
 
     def refusal(self, _: Any, program: Any) -> str | None:
-        """Why the constraints turn a program down; None when they do not."""
-        known = self.of(program)
+        """Why a program is turned down: it cannot be run, or a constraint forbids it; or None."""
+        try:
+            known = self.of(program)
+        except costs.Infeasible as error:
+            return str(error)
         for name, (low, high) in self._bounds.items():
             if not low <= known[name] <= high:
                 return f"{name} {known[name]:.4g} is not in [{low:.4g}, {high:.4g}]"

@@ -125,6 +125,8 @@ class Display:
     def _counts(self) -> list[str]:
         p = self.progress
         counts = [f"{n} {state}" for state, n in p.counts.items() if n and state != "completed"]
+        if p.outside:
+            counts.append(f"{len(p.outside)} outside of the constraints")
         if p.rejected:
             counts.append(f"{p.rejected} rejected unrun")
         if p.retried:
@@ -136,7 +138,8 @@ class Display:
         best = self.progress.best
         if best is None:
             return "no result yet"
-        return f"best {objective_text(best, self.progress.objectives)} (trial {best.id})"
+        where = "" if best.feasible else ", outside of the constraints"
+        return f"best {objective_text(best, self.progress.objectives)} (trial {best.id}{where})"
 
     def _render(self) -> RenderableType:
         from rich.console import Group

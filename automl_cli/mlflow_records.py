@@ -18,6 +18,7 @@ from typing import Any, Final, NamedTuple
 from automl_algorithms.pareto import non_dominated
 from automl_cli.ledger_schema import ReportRow, StudyRow, SupernetRow, TrialRow
 from automl_cli.policies import entropy, has_learned, read_policy
+from automl_cli.progress import MET
 from automl_spaces.objective import Objective
 
 SUPERNET: Final = "supernet/"
@@ -100,14 +101,17 @@ def numbers(record: str) -> dict[str, float]:
 
 
 def values(trial: TrialRow, goals: Sequence[Objective]) -> list[float] | None:
-    """The finite values of all objectives; None when one is missing."""
+    """The finite values of all objectives; None when one is missing, or a constraint not met."""
     metrics = numbers(trial.metrics)
+    if metrics.get(MET, 1.0) <= 0:
+        return None
     found = [metrics.get(goal.metric, math.nan) for goal in goals]
     return found if all(map(math.isfinite, found)) else None
 
 
 def best(trials: Iterable[TrialRow], goals: Sequence[Objective], count: int) -> list[TrialRow]:
-    """The best completed trials, best first; with several objectives those of the Pareto front.
+    """The best completed trials within the constraints, best first; with several objectives those
+    of the Pareto front.
 
     A larger budget comes before any smaller one.
     """
@@ -131,10 +135,10 @@ def fidelity(trial: TrialRow) -> float:
 class Curve:
     """The search as metrics of the study's run; the step is the place in the finishing order.
 
-    `trial/<metric>` is the value of each trial, `best/<metric>` the best of the completed ones
-    so far, and `trials` counts. `trials` is the last sample of each trial, and a batch is stored
-    as a whole or not at all: so its latest value says how far a projection has come. Of several
-    fidelities, the best is always the best at the highest reached so far.
+    `trial/<metric>` is the value of each trial, `best/<metric>` the best so far of the completed
+    ones within the constraints, and `trials` counts. `trials` is the last sample of each trial,
+    and a batch is stored as a whole or not at all: so its latest value says how far a projection
+    has come. Of several fidelities, the best is always the best at the highest reached so far.
     """
 
     def __init__(self, goals: Sequence[Objective]) -> None:
@@ -153,7 +157,7 @@ class Curve:
             if not math.isfinite(value):
                 continue
             samples.append(Sample(f"trial/{name}", value, when, step))
-            if trial.state == "completed":
+            if trial.state == "completed" and metrics.get(MET, 1.0) > 0:
                 told = (fidelity(trial), goal.reward(value))
                 self._best[name] = max(told, self._best.get(name, told))
                 best_value = goal.value(self._best[name][1])

@@ -50,6 +50,8 @@ def note(study: StudyRow, trials: Sequence[TrialRow]) -> str:
         reached = ", ".join(f"{g.metric} {v:.6g}" for g, v in zip(goals, found, strict=True))
         which = "Best" if len(goals) == 1 else "First of the Pareto front"
         lines += [f"{which}: **{reached}**, trial {top[0].id}", ""]
+    elif any(t.state == "completed" for t in trials):
+        lines += ["No trial is within the constraints.", ""]
     commands = ["", "```", *next_lines(study), "```"]
     table = _table(top, [g.metric for g in goals])
     while len(table) > 2 and len("\n".join([*lines, *table, *commands])) > _NOTE_LIMIT:

@@ -14,6 +14,8 @@ from automl_algorithms.pareto import non_dominated
 from automl_cli.display import say
 from automl_cli.formats import decisions_text, duration, number, size
 from automl_cli.progress import Finished, Progress
+from automl_cli.recipe_constraints import told
+from automl_cli.recipe_phases import resting
 from automl_cli.shared_results import SHARED
 from automl_spaces.errors import UserError
 
@@ -44,14 +46,18 @@ def announce(recipe: Recipe, space: Space, study: StudyRow, *, quiet: bool) -> N
         else "a static program: one training"
     )
     goal = ", ".join(f"{o.direction} {o.metric}" for o in recipe.objectives)
-    say(click.style(study.name, bold=True) + f": {what}; {recipe.algorithm}; {goal}")
+    count = len(recipe.phases.all)
+    phases = f" in {count} phase{'s' * (count > 1)}" * bool(count)
+    say(click.style(study.name, bold=True) + f": {what}; {recipe.algorithm}{phases}; {goal}")
+    if rest := resting(space, recipe.phases):
+        say(f"  {rest}")
 
 
 def best_rows(ledger: Ledger, study: StudyRow, objectives: list[Objective]) -> list[Finished]:
     """Completed trials, the best first; with several objectives, the Pareto front first.
 
     Within these the first objective decides; a larger budget comes before any smaller one. What
-    the algorithm recommends comes before all others.
+    the algorithm recommends comes before all others, what is outside of the constraints last.
     """
     first, found = objectives[0], ledger.study(study.name)
     recommended = None if found is None else found.recommended
@@ -62,6 +68,7 @@ def best_rows(ledger: Ledger, study: StudyRow, objectives: list[Objective]) -> l
         rows,
         key=lambda r: (
             r.id != recommended,
+            not r.feasible,
             r.id not in front,
             -r.fidelity,
             -first.reward(r.metrics[first.metric]),
@@ -70,16 +77,26 @@ def best_rows(ledger: Ledger, study: StudyRow, objectives: list[Objective]) -> l
 
 
 def pareto_front(trials: list[Finished], objectives: list[Objective]) -> list[int]:
-    """The positions of the trials that no other is better than in every objective."""
-    return non_dominated([[o.reward(t.metrics[o.metric]) for o in objectives] for t in trials])
+    """The positions of the trials that no other is better than in every objective.
+
+    Those outside of the constraints do not count, unless all of them are.
+    """
+    counts = [t.feasible for t in trials]
+    told = [
+        [o.reward(t.metrics[o.metric]) for o in objectives] if fits or not any(counts) else []
+        for t, fits in zip(trials, counts, strict=True)
+    ]
+    return non_dominated(told)
 
 
 def table_title(study: str, trials: list[Finished], objectives: list[Objective]) -> str:
     """What the table of the best trials is called."""
+    within = sum(t.feasible for t in trials)
+    where = "" if within == len(trials) else f", {within or 'none'} within the constraints"
     if len(objectives) == 1:
-        return f"{study}: the best of {len(trials)} completed trials"
+        return f"{study}: the best of {len(trials)} completed trials{where}"
     front = len(pareto_front(trials, objectives))
-    return f"{study}: {front} of {len(trials)} completed trials are on the Pareto front"
+    return f"{study}: {front} of {len(trials)} completed trials are on the Pareto front{where}"
 
 
 def trial_table(
@@ -194,6 +211,8 @@ def closing(
     if live and progress.resumed:
         when = f", {live} of them now{when}"
     say(counts + when + (f"; {how}" if how else ""))
+    if best and not best[0].feasible:
+        say(f"no trial is within the constraints: {'; '.join(told(recipe.constraints))}")
     if not live and state == "completed":
         say("more: a larger --trials, or --new for another study" if supernet is None
             else "there is nothing left to do; --new starts another study")  # fmt: skip
@@ -238,6 +257,9 @@ def summary(
         if best is None
         else {"trial": best.id, "metrics": best.metrics, "decisions": json.loads(best.decisions)},
     }
+    if best is not None and progress.outside:
+        data["best"]["feasible"] = best.feasible
+        data["outside"] = len(progress.outside)
     if supernet is not None:
         data["supernet"] = supernet.as_data()
     click.echo(json.dumps(data))

@@ -6,13 +6,17 @@ import json
 import math
 import time
 from collections import deque
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Final, NamedTuple
 
+from automl_algorithms.constraints import Constraint, feasible
 from automl_spaces.objective import Objective
 
 if TYPE_CHECKING:
     from automl_cli.ledger_schema import TrialRow
+
+
+MET: Final = "constraints_met"  # 1 or 0, a metric of trials whose reward constraints shape
 
 
 class Finished(NamedTuple):
@@ -37,12 +41,26 @@ class Finished(NamedTuple):
         """The budget as a number to compare by; full is more than any."""
         return math.inf if self.budget is None else self.budget
 
+    @property
+    def feasible(self) -> bool:
+        """Whether it is within the constraints."""
+        return self.metrics.get(MET, 1.0) > 0
+
+
+def judged(constraints: Mapping[str, Constraint], metrics: dict[str, float]) -> dict[str, float]:
+    """The metrics of a trial with the verdict, where constraints let trials outside of them run."""
+    if not any(c.reward for c in constraints.values()):
+        return metrics
+    return {**metrics, MET: float(feasible(constraints, metrics))}
+
 
 class Progress:
     """The counters of a search. The runner writes them, the display only reads.
 
     Attributes:
+        constraints: what a trial must meet to be the best, while there is one that does.
         best: the best completed trial by the first objective.
+        outside: completed trials that do not meet the constraints.
         running: when each trial in flight was dispatched, in seconds of `time.monotonic`.
         resumed: of the finished trials, those that earlier runs had finished.
         epochs, simulated_seconds: charged to the search so far.
@@ -50,11 +68,18 @@ class Progress:
     """
 
     def __init__(
-        self, objectives: Sequence[Objective], trials: int | None, *, scratch: bool = False
+        self,
+        objectives: Sequence[Objective],
+        trials: int | None,
+        *,
+        scratch: bool = False,
+        constraints: Mapping[str, Constraint] | None = None,
     ) -> None:
         self.objectives, self.trials = objectives, trials
+        self.constraints = constraints or {}
         self.counts = {"completed": 0, "pruned": 0, "failed": 0}
         self.best: Finished | None = None
+        self.outside: set[int] = set()
         self.running: dict[int, float] = {}
         self.rejected = self.retried = self.resumed = 0
         self.started = time.monotonic()
@@ -81,18 +106,21 @@ class Progress:
         first = self.objectives[0]
         if trial.state != "completed" or first.metric not in trial.metrics:
             return False
-        best = self.best
-        if (
-            best is not None
-            and trial.fidelity <= best.fidelity
-            and (
-                trial.fidelity < best.fidelity
-                or not first.better(trial.metrics[first.metric], best.metrics[first.metric])
-            )
-        ):
+        if not trial.feasible:
+            self.outside.add(trial.id)
+        if self.best is not None and self._rank(trial) <= self._rank(self.best):
             return False
         self.best = trial
         return True
+
+    def _rank(self, trial: Finished) -> tuple[bool, float, float]:
+        """What makes a trial the best: the constraints, then its fidelity, then its value."""
+        first = self.objectives[0]
+        return trial.feasible, trial.fidelity, first.reward(trial.metrics[first.metric])
+
+    def may_answer(self, trial_id: int) -> bool:
+        """Whether a search may end with this trial: not outside while there is one inside."""
+        return trial_id not in self.outside or not (self.best is not None and self.best.feasible)
 
     def _charge(self, trial: Finished) -> None:
         """Add what a trial cost; what its parent had paid is paid already."""

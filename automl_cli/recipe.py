@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from automl_cli import recipe_files as files
 from automl_cli.module_folders import open_folders
@@ -17,6 +17,10 @@ from automl_spaces.objective import Objective
 from automl_spaces.space import Space
 from automl_spaces.symbols import Symbol
 
+if TYPE_CHECKING:
+    from automl_algorithms.constraints import Constraint
+    from automl_cli.recipe_phases import Phases
+
 
 class Recipe(SimpleNamespace):
     """A recipe with every key read and checked against the others.
@@ -26,7 +30,8 @@ class Recipe(SimpleNamespace):
     Attributes:
         program: the static child program.
         template: the program with the choices of the space in it.
-        constraints: per cost name, the lowest and highest value accepted.
+        constraints: bounds on costs and metrics, by name.
+        phases: in which decisions are searched; none: all of them at once.
         marks: where each key was written.
         variant: how the command line changed the space, for the study's name.
     """
@@ -46,13 +51,24 @@ class Recipe(SimpleNamespace):
     tracking: dict[str, Any]
     imports: tuple[str, ...]
     costs: tuple[str, ...]
-    constraints: dict[str, tuple[float, float]]
+    constraints: dict[str, Constraint]
+    phases: Phases
     baseline: bool
     unique: bool
     seed: int
     doc: str
     marks: dict[str, Mark]
     variant: str = ""
+
+    @property
+    def bounds(self) -> dict[str, tuple[float, float]]:
+        """The lowest and the highest value that each constraint accepts."""
+        return {name: c.bounds for name, c in self.constraints.items()}
+
+    @property
+    def filters(self) -> dict[str, tuple[float, float]]:
+        """Those of the constraints outside of which nothing is run."""
+        return {name: c.bounds for name, c in self.constraints.items() if not c.reward}
 
     def as_data(self, program: Any = None) -> dict[str, Any]:
         """The recipe as one self-contained mapping: no `extends`, the choices in the program.
@@ -73,7 +89,11 @@ class Recipe(SimpleNamespace):
             data["algorithm"] = {"name": self.algorithm, **self.options}
             data["budget"] = _given(self.budget)
             if self.constraints:
-                data["constraints"] = {k: _bounds(v) for k, v in self.constraints.items()}
+                from automl_cli.recipe_constraints import as_data
+
+                data["constraints"] = {k: as_data(c) for k, c in self.constraints.items()}
+            if self.phases.once:
+                data["phases"] = self.phases.as_data()
             data |= {"baseline": self.baseline, "unique": self.unique}
             defaults = {key: default for key, (_, default, _) in SECTIONS["sharing"].items()}
             if self.sharing != defaults:
@@ -85,11 +105,6 @@ class Recipe(SimpleNamespace):
 
 def _given(section: dict[str, Any]) -> dict[str, Any]:
     return {k: v for k, v in section.items() if v is not None}
-
-
-def _bounds(pair: tuple[float, float]) -> dict[str, float]:
-    named = {"min": pair[0], "max": pair[1]}
-    return {k: v for k, v in named.items() if abs(v) != float("inf")}
 
 
 def load_recipe(

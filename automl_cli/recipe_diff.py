@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from automl_cli.recipe import Recipe
+from automl_cli.recipe_constraints import told
 from automl_cli.tree_text import one_line
 from automl_spaces.space import Space
 from automl_spaces.traversal import MISSING, diff
@@ -46,7 +47,8 @@ def compare(
         ],
         "space": _point_changes(*spaces),
     }
-    for name in ("algorithm", "objective", "constraints", "costs", "budget", "run", "other"):
+    names = ("algorithm", "phases", "objective", "constraints", "costs", "budget", "run", "other")
+    for name in names:
         sections[name] = _changes(_section(old, name), _section(new, name))
     return RecipeDiff(
         {k: v for k, v in sections.items() if v},
@@ -80,12 +82,25 @@ def _section(recipe: Recipe, name: str) -> dict[str, Any]:
         return {"name": recipe.algorithm, **recipe.options}
     if name == "objective":
         return {o.metric: o.direction for o in recipe.objectives}
+    if name == "phases":
+        return _phases(recipe)
+    if name == "constraints":
+        return dict(line.split(" ", 1) for line in told(recipe.constraints))
     if name == "costs":
         return dict.fromkeys(recipe.costs, "computed")
     if name == "other":
         return {"baseline": recipe.baseline, "unique": recipe.unique, "seed": recipe.seed}
     section: dict[str, Any] = getattr(recipe, name)
     return section
+
+
+def _phases(recipe: Recipe) -> dict[str, Any]:
+    phases = recipe.phases
+    told = {
+        f"{i}": f"{', '.join(phase.decide)} ({phase.trials} trials)"
+        for i, phase in enumerate(phases.once, 1)
+    }
+    return told | ({"repeat": phases.repeat} if phases.repeat > 1 else {})
 
 
 def _changes(old: dict[str, Any], new: dict[str, Any]) -> list[tuple[str, str, str]]:

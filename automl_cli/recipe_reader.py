@@ -6,8 +6,9 @@ once, and nothing has been written by then.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
@@ -19,8 +20,12 @@ from automl_spaces.annotations import read_hint
 from automl_spaces.errors import AutomlError, Mark, Problems, UserError, did_you_mean
 from automl_spaces.objective import Objective
 from automl_spaces.symbols import Symbol
-from automl_spaces.yaml_reader import STANDARD, compose_file, mark_of, plain, shown_tag
+from automl_spaces.yaml_reader import STANDARD, compose_file, mark_of, plain
 from automl_spaces.yaml_values import Reader
+
+if TYPE_CHECKING:
+    from automl_algorithms.constraints import Constraint
+    from automl_cli.recipe_phases import Phases
 
 
 class RecipeReader:
@@ -41,6 +46,7 @@ class RecipeReader:
         program = self._program(imports)
         template, overlay_files = self._space(program, imports, before)
         algorithm, options = self._algorithm()
+        constraints = self._constraints()
         recipe = Recipe(
             name=self._typed("name", None) or _default_name(self.loaded.files[0]),
             path=self.loaded.files[0],
@@ -56,8 +62,9 @@ class RecipeReader:
             run=self._section("run"),
             tracking=self._section("tracking"),
             imports=imports,
-            costs=self._costs(),
-            constraints=self._constraints(),
+            costs=self._costs(constraints),
+            constraints=constraints,
+            phases=self._phases(),
             baseline=self._typed("baseline", True),
             unique=self._typed("unique", True),
             seed=self._typed("seed", 0),
@@ -75,6 +82,7 @@ class RecipeReader:
                 if low is not None and value is not None and not value >= low:
                     what = f"must be at least {low}, not {value}"
                     self.problems.add(what, self._mark_in(section, key), f"{section}.{key}")
+        self._check_sharing(recipe)
         if abs(recipe.seed) >= 2**63:
             self.problems.add("expected an integer of 64 bits", mark_of(self.nodes["seed"]), "seed")
         for section, key, words in (
@@ -87,6 +95,22 @@ class RecipeReader:
                 mark, path = self._mark_in(section, key), f"{section}.{key}"
                 hint = did_you_mean(word, words)
                 self.problems.add("expected one of " + ", ".join(words), mark, path, hint)
+
+    def _check_sharing(self, recipe: Recipe) -> None:
+        """What only a search by trials can do."""
+        from automl_algorithms import catalogue
+
+        name = recipe.algorithm
+        if name not in catalogue.names(family="weight_sharing"):
+            return
+        if recipe.phases.once:
+            what = f"{name} trains one supernet for all decisions: it cannot search in phases"
+            hint = "algorithm: evolution, random, bayesian, ...; or --set phases=null"
+            self.problems.add(what, self.marks["phases"], "phases", hint)
+        for metric in recipe.constraints.keys() - {*recipe.costs}:
+            mark, path = self._mark_in("constraints", metric), f"constraints.{metric}"
+            what = f"{name} knows costs before it trains, and {metric} is none"
+            self.problems.add(what, mark, path, "a search by trials can hold any metric")
 
     def _mark_in(self, section: str, key: str) -> Mark | None:
         node = files.child(self.nodes[section], key) if section in self.nodes else None
@@ -225,48 +249,31 @@ class RecipeReader:
                 values[name] = read
         return values
 
-    def _costs(self) -> tuple[str, ...]:
+    def _constraints(self) -> dict[str, Constraint]:
+        if "constraints" not in self.nodes:
+            return {}
+        from automl_cli.recipe_constraints import read_constraints
+
+        return read_constraints(self.nodes["constraints"], self.problems)
+
+    def _phases(self) -> Phases:
+        from automl_cli.recipe_phases import Phases, read_phases
+
+        node = self.nodes.get("phases")
+        return Phases() if node is None else read_phases(node, self.problems)
+
+    def _costs(self, constraints: Mapping[str, Constraint]) -> tuple[str, ...]:
+        """Those that are named, and those that a constraint bounds."""
         from automl_cli import costs
 
         named = list(self._typed("costs", []))
-        node = self.nodes.get("constraints")
-        constrained = [k.value for k, _ in node.value] if isinstance(node, MappingNode) else []
-        for name in dict.fromkeys([*named, *constrained]):
+        for name in dict.fromkeys(named):
             if not costs.exists(name):
-                where = "costs" if name in named else "constraints"
-                mark = mark_of(self.nodes[where])
-                self.problems.add(f"there is no cost {name}", mark, where,
-                                  did_you_mean(name, costs.names()))  # fmt: skip
-        return tuple(dict.fromkeys([*named, *constrained]))
-
-    def _constraints(self) -> dict[str, tuple[float, float]]:
-        node = self.nodes.get("constraints")
-        if node is None or node.tag == STANDARD + "null":
-            return {}
-        if not isinstance(node, MappingNode):
-            self.problems.add("expected {cost: {min: ..., max: ...}}", mark_of(node), "constraints")
-            return {}
-        found = {}
-        for key, value in node.value:
-            path = f"constraints.{key.value}"
-            bounds = value.value if isinstance(value, MappingNode) else []
-            read = {k.value: self._number(v, path) for k, v in bounds}
-            if not read or not {*read} <= {"min", "max"}:
-                self.problems.add("expected {min: ..., max: ...}", mark_of(value), path)
-                continue
-            low, high = read.get("min", float("-inf")), read.get("max", float("inf"))
-            if low > high:
-                self.problems.add(f"min {low:g} is above max {high:g}", mark_of(value), path)
-            found[key.value] = (low, high)
-        return found
-
-    def _number(self, node: Node, path: str) -> float:
-        value = plain(node) if isinstance(node, ScalarNode) else None
-        if isinstance(value, bool) or not isinstance(value, int | float):
-            what = value if isinstance(node, ScalarNode) else shown_tag(node.tag)
-            self.problems.add(f"expected a number, got {what!r}", mark_of(node), path)
-            return 0.0
-        return float(value)
+                hint = did_you_mean(name, costs.names())
+                mark = mark_of(self.nodes["costs"])
+                self.problems.add(f"there is no cost {name}", mark, "costs", hint)
+        bounded = (name for name in constraints if costs.exists(name))
+        return tuple(dict.fromkeys([*named, *bounded]))
 
 
 def _default_name(path: Path) -> str:

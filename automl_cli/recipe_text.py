@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from automl_cli.checks import check_on_paper, shares_weights
+from automl_cli.checks import check_on_paper, shaping_options, shares_weights
 from automl_cli.formats import number, size
 from automl_cli.recipe import Recipe, load_recipe, static_program
 from automl_cli.recipe_files import shown
@@ -34,12 +34,17 @@ def checked_recipe(name: str, **changes: Any) -> tuple[Recipe, Space]:
     return recipe, space
 
 
-def static_costs(recipe: Recipe, space: Space) -> dict[str, float]:
-    """The recipe's costs of the static program, if there is one."""
+def static_costs(recipe: Recipe, space: Space) -> tuple[dict[str, float], str]:
+    """The recipe's costs of the static program, if there is one, or why that cannot be run."""
     from automl_cli import costs
 
     program = static_program(recipe, space)
-    return {} if program is None else {name: costs.load(name)(program) for name in recipe.costs}
+    if program is None:
+        return {}, ""
+    try:
+        return {name: costs.load(name)(program) for name in recipe.costs}, ""
+    except costs.Infeasible as error:
+        return {}, str(error)
 
 
 def lines(
@@ -71,21 +76,57 @@ def lines(
     wide = max((len(name) for name, _, _ in rows), default=0)
     for name, choices, times in rows:
         yield f"  {name:<{wide}}  {choices}" + (f"  x{times}" if times > 1 else "")
-    costs = ", ".join(f"{k} {number(v)}" for k, v in static_costs(recipe, space).items())
-    if costs:
-        yield f"{bold('costs')}  of the static program: {costs}"
-    for name, (low, high) in recipe.constraints.items():
-        yield f"{bold('constraint')}  {number(low)} <= {name} <= {number(high)}"
+    known, why = static_costs(recipe, space)
+    costs = ", ".join(f"{k} {number(v)}" for k, v in known.items())
+    if costs or why:
+        yield f"{bold('costs')}  of the static program: {costs or f'it cannot be run: {why}'}"
+    if recipe.constraints:
+        from automl_cli.recipe_constraints import told
+
+        for constraint in told(recipe.constraints):
+            yield f"{bold('constraint')}  {constraint}"
+        yield from _where_rewards_act(recipe)
     options = ", ".join(f"{k}: {v}" for k, v in recipe.options.items())
     yield f"{bold('algorithm')}  {recipe.algorithm}" + f" ({options})" * bool(options)
+    if recipe.phases.once:
+        yield from _phases(recipe, space, bold)
     objectives = ", ".join(f"{o.direction} {o.metric}" for o in recipe.objectives)
     yield f"{bold('objective')}  {objectives}"
     limits = {k: v for k, v in recipe.budget.items() if v is not None and k != "charge"}
     if space.points and shares_weights(recipe):
         yield f"{bold('sharing')}  {_sharing(recipe)}"
         limits.pop("trials", None)  # their number follows from what is derived
+    if recipe.phases.once and "trials" not in limits:
+        limits["trials"] = recipe.phases.trials
     budget = ", ".join(f"{v:g} {k}" for k, v in limits.items())
     yield f"{bold('budget')}  {budget or 'none'}"
+
+
+def _where_rewards_act(recipe: Recipe) -> Iterator[str]:
+    """What becomes of the rewards of constraints where no trial is told them."""
+    if not shares_weights(recipe) or not any(c.reward for c in recipe.constraints.values()):
+        return
+    options = shaping_options(recipe) | recipe.options
+    if {"shape", "beta"} <= options.keys():
+        yield f"  as {recipe.algorithm}'s shape: {options['shape']}, beta: {options['beta']:g}"
+    else:
+        yield f"  {recipe.algorithm} holds the bounds by its own options; rewards act in trials"
+
+
+def _phases(recipe: Recipe, space: Space, bold: Callable[[str], str]) -> Iterator[str]:
+    """What is searched when, and what never."""
+    from automl_algorithms.phased import opened
+    from automl_cli.recipe_phases import resting
+
+    phases = recipe.phases
+    again = f", {phases.repeat} times in turn" * (phases.repeat > 1)
+    yield f"{bold('phases')}  {phases.trials} trials{again}"
+    found = opened(space, phases.once)
+    for phase, indices in zip(phases.once, found, strict=True):
+        points = f"{len(indices)} decision point{'s' * (len(indices) != 1)}"
+        yield f"  {', '.join(phase.decide)}: {points}, {phase.trials} trials"
+    if rest := resting(space, phases):
+        yield f"  {rest}"
 
 
 def _sharing(recipe: Recipe) -> str:

@@ -115,7 +115,7 @@ def _fronts(groups: Sequence[Group], wishes: Wishes) -> dict[str, Front]:
         alike.setdefault(tuple(group.objectives), []).append(group)
     several = [members for goals, members in alike.items() if len(goals) > 1]
     if wishes.reference is not None and not several:
-        raise UserError("--reference is for studies with two objectives, and these have one")
+        raise UserError("--reference is for studies with several objectives, and these have one")
     return {
         group.name: front
         for members in several

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from automl_algorithms.pareto import hypervolume, non_dominated
+from automl_algorithms.pareto import MOST_REWARDS, hypervolume, non_dominated
 from automl_cli.report_curves import Floats
 from automl_cli.study_report import Group, StudyData
 from automl_spaces.errors import UserError
@@ -20,8 +20,7 @@ class Front(NamedTuple):
     Attributes:
         sizes: per seed, how many trials no other trial of the search beats.
         points: the values of those that no trial of any seed beats, a tuple each, sorted.
-        reference: the values that the hypervolume is measured from; None for more than two
-            objectives.
+        reference: the values that the hypervolume is measured from; None when it is not.
         volumes: float64 [seeds], the hypervolume of each seed; empty without a reference.
     """
 
@@ -37,9 +36,9 @@ class Front(NamedTuple):
 
 
 def points_of(study: StudyData, objectives: Sequence[Objective]) -> list[tuple[float, ...]]:
-    """The objectives of the completed trials that have them all, a tuple of values each."""
+    """The objectives of the trials that count and have them all, a tuple of values each."""
     table = np.stack([study.metric(o.metric) for o in objectives], axis=1)
-    table = table[study.completed & np.isfinite(table).all(axis=1)]
+    table = table[study.counted & np.isfinite(table).all(axis=1)]
     return [tuple(point) for point in table.tolist()]
 
 
@@ -58,22 +57,23 @@ def fronts(groups: Sequence[Group], reference: Sequence[float] | None) -> list[F
             that any trial of these groups has.
 
     Raises:
-        UserError: a reference for other than two objectives, since the hypervolume is exact
-            and that of more is not offered, or of the wrong length.
+        UserError: a reference of the wrong length, or for more objectives than the exact
+            hypervolume is offered for.
     """
     objectives = groups[0].objectives
     names = ", ".join(o.metric for o in objectives)
-    if reference is not None and len(objectives) != 2:
+    count, measured = len(objectives), len(objectives) <= MOST_REWARDS
+    if reference is not None and not measured:
         raise UserError(
-            f"the hypervolume is measured for two objectives, and there are {len(objectives)}: "
-            f"{names}",
+            f"the hypervolume is measured for up to {MOST_REWARDS} objectives, and there are "
+            f"{count}: {names}",
             hint="leave --reference away: fronts are found for any number",
         )
-    if reference is not None and len(reference) != 2:
+    if reference is not None and len(reference) != count:
         raise UserError(f"--reference takes a value for each of {names}, as in 0.5,200")
     seeds = [[points_of(s, objectives) for s in g.studies] for g in groups]
     told = [point for group in seeds for points in group for point in points]
-    if reference is None and len(objectives) == 2 and told:
+    if reference is None and measured and told:
         pairs = zip(objectives, zip(*told, strict=True), strict=True)
         reference = [o.value(min(map(o.reward, column))) for o, column in pairs]
     return [_front(group, objectives, reference) for group in seeds]

@@ -16,13 +16,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from automl_algorithms.constraints import rewards
 from automl_algorithms.contract import Exhausted, Observation, Plan, Waiting
 from automl_algorithms.proposer import Proposer
 from automl_cli.executors import Executor
 from automl_cli.ledger import Ledger
 from automl_cli.ledger_schema import StudyRow, TrialRow
 from automl_cli.limits import Limits, Reason
-from automl_cli.progress import Finished, Progress
+from automl_cli.progress import MET, Finished, Progress, judged
 from automl_cli.studies import recorded
 from automl_cli.trials import Report, TrialRequest, TrialResult
 from automl_spaces.decisions import Decisions
@@ -98,7 +99,7 @@ class Runner:
                     self._result(event)
         with self._blaming_algorithm("recommend a trial"):
             recommended = self.proposer.recommend()
-        if recommended is not None:
+        if recommended is not None and self.progress.may_answer(recommended):
             self.ledger.recommend(self.study.id, recommended)
 
     # Before -------------------------------------------------------------------------------------
@@ -114,6 +115,9 @@ class Runner:
         for _, row, over in sorted(events, key=lambda e: e[0]):
             if over:
                 finished = Finished.of(row)
+                if row.state != "failed":
+                    metrics = judged(self.progress.constraints, finished.metrics)
+                    finished = finished._replace(metrics=metrics)
                 self._feedback(row.id, plans[row.id], row.state, finished.metrics)
                 self.progress.take(finished, live=False)
             else:
@@ -224,6 +228,8 @@ class Runner:
             times = f"{lost} times" if lost > 1 else "once"
             result = result._replace(state="failed", reason=f"{result.reason} ({times})")
         metrics = {"seconds": result.seconds, **flight.costs, **result.metrics}
+        if result.state != "failed":
+            metrics = judged(self.progress.constraints, metrics)
         if not self.ledger.finish(
             self.study.id,
             result.trial_id,
@@ -253,13 +259,13 @@ class Runner:
             self.listener(finished, best)
 
     def _feedback(self, trial_id: int, plan: Plan, state: str, metrics: dict[str, float]) -> None:
-        objectives = self.progress.objectives
-        rewards: tuple[float, ...] = ()
-        if state != "failed" and all(o.metric in metrics for o in objectives):
-            rewards = tuple(o.reward(metrics[o.metric]) for o in objectives)
+        bounds, told = self.progress.constraints, tuple[float, ...]()
+        if state != "failed":
+            told = rewards(self.progress.objectives, bounds, metrics)
         known: Any = state
+        fits = metrics.get(MET, 1.0) > 0
         with self._blaming_algorithm("take the result of a trial"):
-            self.proposer.feedback(Observation(trial_id, plan, known, rewards))
+            self.proposer.feedback(Observation(trial_id, plan, known, told, fits))
 
     @contextmanager
     def _blaming_algorithm(self, what: str) -> Iterator[None]:

@@ -52,19 +52,22 @@ class Search(NamedTuple):
         """
         space = Space.compile(recipe.template) if space is None else space
         with marked(recipe.marks.get("costs") or recipe.marks.get("constraints"), "costs"):
-            book = CostBook(recipe.costs, recipe.constraints)
+            book = CostBook(recipe.costs, recipe.filters)
             program = static_program(recipe, space) if recipe.costs else None
             if program is not None:
-                book.of(program)
+                book.refusal(None, program)  # which computes every cost
         scratch = recipe.budget["charge"] == "scratch"
+        shared: SharedSearch | None
+        trials: int | None
         if shares_weights(recipe):
             shared, proposer = _shared(recipe, space, book)
             trials = recipe.baseline + recipe.sharing["derived"] + recipe.sharing["compare"]
-            progress = Progress(recipe.objectives, trials, scratch=scratch)
-            return cls(recipe, space, book, proposer, progress, shared)
-        proposer = _proposer(recipe, space, book)
-        progress = Progress(recipe.objectives, _trials(recipe, space, proposer), scratch=scratch)
-        return cls(recipe, space, book, proposer, progress)
+        else:
+            shared, proposer = None, _proposer(recipe, space, book)
+            trials = _trials(recipe, space, proposer)
+        goals, bounds = recipe.objectives, recipe.constraints
+        progress = Progress(goals, trials, scratch=scratch, constraints=bounds)
+        return cls(recipe, space, book, proposer, progress, shared)
 
     def runner(
         self,
@@ -102,8 +105,10 @@ def _trials(recipe: Recipe, space: Space, proposer: Proposer) -> int | None:
     trials = recipe.budget["trials"]
     if not space.points:
         return 1
+    if recipe.phases.once:
+        trials = min(trials or recipe.phases.trials, recipe.phases.trials)
     limits = ("trials", "seconds", "epochs", "simulated_seconds")
-    if all(recipe.budget[limit] is None for limit in limits):
+    if trials is None and all(recipe.budget[limit] is None for limit in limits):
         raise UserError(
             "how long shall it search? budget: {trials: 25}",
             recipe.marks.get("budget") or Mark(shown(recipe.path)),
@@ -135,7 +140,7 @@ def _shared(recipe: Recipe, space: Space, book: CostBook) -> tuple[SharedSearch,
             space,
             recipe.objectives,
             recipe.seed,
-            accept=book.refusal if recipe.constraints else None,
+            accept=book.refusal if recipe.costs else None,
             unique=False,
             baseline=recipe.baseline,
         )
@@ -152,7 +157,7 @@ def _proposer(recipe: Recipe, space: Space, book: CostBook) -> Proposer:
                 space,
                 recipe.objectives,
                 recipe.seed,
-                accept=book.refusal if recipe.constraints else None,
+                accept=book.refusal if recipe.costs else None,
                 unique=recipe.unique,
                 baseline=recipe.baseline,
             )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from typing import Any
 
+from automl_algorithms.constraints import needed
 from automl_cli import executors, studies
 from automl_cli.checks import marked
 from automl_cli.display import Display, say
@@ -129,7 +130,8 @@ class Session:
 
 def make_executor(recipe: Recipe) -> executors.Executor:
     """Where the trials of a recipe run."""
-    metrics = tuple(o.metric for o in recipe.objectives if o.metric not in recipe.costs)
+    asked = needed(recipe.objectives, recipe.constraints)
+    metrics = tuple(name for name in asked if name not in recipe.costs)
     setting = Setting(metrics, recipe.imports, import_folders(recipe.path))
     run = recipe.run
     options: dict[str, Any] = {"timeout": run["timeout"]}

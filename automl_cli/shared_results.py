@@ -6,8 +6,10 @@ import json
 import math
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from automl_cli import shared_identified
 from automl_cli.formats import duration, number
 from automl_cli.rank_correlation import kendall_tau
+from automl_cli.shared_identified import Found, identification
 
 if TYPE_CHECKING:
     from automl_cli.ledger import Ledger
@@ -37,6 +39,7 @@ class SharedResult(NamedTuple):
         units: these seconds in trainings of the static program; None when it was not trained.
         skipped: steps that were left out.
         tau: Kendall's tau-b between shared and real values of `ranked` trials; None for few.
+        decisions: what the policy came to in each, once there is one.
     """
 
     metric: str
@@ -49,6 +52,7 @@ class SharedResult(NamedTuple):
     tau: float | None
     ranked: int
     derived: list[DerivedRecord]
+    decisions: list[Found]
 
     def lines(self) -> list[str]:
         """For a person."""
@@ -69,7 +73,8 @@ class SharedResult(NamedTuple):
             found.append(
                 f"shared weights rank {self.ranked} trials with Kendall's tau {self.tau:.2f}"
             )
-        return found
+        unclear = shared_identified.line(self.decisions)
+        return found if unclear is None else [*found, unclear]
 
     def as_data(self) -> dict[str, Any]:
         """For a program."""
@@ -77,6 +82,7 @@ class SharedResult(NamedTuple):
             **self._asdict(),
             "seconds": round(self.seconds, 3),
             "derived": [record._asdict() for record in self.derived],
+            "decisions": [each.as_data() for each in self.decisions],
         }
 
 
@@ -115,4 +121,5 @@ def shared_result(ledger: Ledger, study: StudyRow, search: SharedSearch) -> Shar
         None if math.isnan(tau) else tau,
         len(pairs),
         derived,
+        identification(search.space, last, search.derived[0] if search.derived else None),
     )

@@ -63,7 +63,7 @@ class SharedSearch:
         self.recipe, self.space, self.search = recipe, space, search
         self._book, self._costs = book, dict[Decisions, dict[str, float]]()
         goal, sharing = recipe.objectives[0], recipe.sharing
-        task = Task(goal, recipe.seed, self.costs, recipe.constraints)
+        task = Task(goal, recipe.seed, self.costs, recipe.bounds)
         net = checked_supernet(space, recipe.seed, goal, recipe.marks.get("objective"))
         self.loop = Loop(net, search, task, epochs=sharing["epochs"], on_nan=sharing["on_nan"])
         self.trials = Derived()
@@ -138,7 +138,7 @@ class SharedSearch:
             row = _row(record)
             if known.get(row.step) != (row.metrics, row.policy):
                 ledger.supernet(study.id, row)
-            listener(record)
+            listener(_brief(record))
             pace.step()
             if time.monotonic() > deadline:
                 break
@@ -203,6 +203,12 @@ class SharedSearch:
         self.derived = [decode(text) for text in records["derived"]]
         self.compared = [decode(text) for text in records["compared"]]
         self.shared = {decode(text): value for text, value in records["shared"].items()}
+
+
+def _brief(record: Record) -> Record:
+    """Without what is told decision by decision (`evidence/3`)."""
+    brief = {name: value for name, value in record.metrics.items() if "/" not in name}
+    return record._replace(metrics=brief)
 
 
 def _row(record: Record) -> SupernetRow:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from automl_spaces import registry
 
-PACKAGES = ("programs", "datasets", "costs")
+PACKAGES = ("programs", "datasets", "costs", "hardware")
 ENTRY_POINTS = "automl.symbols"
 
 

@@ -17,6 +17,7 @@ from automl_cli.checks import shares_weights
 from automl_cli.ledger import Ledger
 from automl_cli.ledger_schema import StudyRow, TrialRow
 from automl_cli.recipe import Recipe
+from automl_cli.recipe_constraints import told
 from automl_cli.recipe_files import bare
 from automl_spaces.decisions import Decisions
 from automl_spaces.errors import UserError, did_you_mean
@@ -43,8 +44,14 @@ def study_folder(name: str) -> Path:
 
 def default_name(recipe: Recipe) -> str:
     """Recipe, space, algorithm, its options and seed: a switch of one is another study."""
-    ending = name_ending(recipe.algorithm, recipe.options, recipe.seed)
+    ending = name_ending(recipe.algorithm, told_options(recipe), recipe.seed)
     return f"{recipe.name}{recipe.variant}{ending}"
+
+
+def told_options(recipe: Recipe) -> dict[str, Any]:
+    """The options of the algorithm, and the phases that it runs in: what tells searches apart."""
+    phases = {"phases": str(recipe.phases)} if recipe.phases.once else {}
+    return recipe.options | phases
 
 
 def name_ending(algorithm: str, options: Mapping[str, Any], seed: int) -> str:
@@ -82,9 +89,11 @@ def open_study(
     if study is None:
         study = ledger.create_study(name=name, environment=surroundings, **wanted)
     with ledger.lock(study.id):
-        changed = [key for key in _WORDS if getattr(study, key) != wanted[key]]
+        changed = [_WORDS[key] for key in _WORDS if getattr(study, key) != wanted[key]]
+        if _shaping(study.environment) != _shaping(surroundings):
+            changed.append("reward of constraints")
         if changed and not accept_changes:
-            what = ", ".join(dict.fromkeys(_WORDS[key] for key in changed))
+            what = ", ".join(dict.fromkeys(changed))
             raise UserError(
                 f"the study {name} was recorded with another {what}",
                 hint="--study NAME or --new starts another; --accept-changes goes on with this",
@@ -92,8 +101,14 @@ def open_study(
         if changed:
             for row in ledger.trials(study.id):
                 recorded(row, space, name)
+            wanted["environment"] = surroundings
             ledger.update_study(study.id, **wanted)
         yield study._replace(**wanted)
+
+
+def _shaping(surroundings: str) -> list[str]:
+    """The constraints that shape the reward, as a study's environment tells them."""
+    return list(json.loads(surroundings or "{}").get("shaping", ()))
 
 
 def record_of(recipe: Recipe, space: Space) -> dict[str, Any]:
@@ -105,7 +120,7 @@ def record_of(recipe: Recipe, space: Space) -> dict[str, Any]:
         "space_hash": space.hash,
         "program_hash": fingerprint(recipe.template),
         "algorithm": recipe.algorithm,
-        "options": json.dumps(recipe.options, sort_keys=True),
+        "options": json.dumps(told_options(recipe), sort_keys=True),
         "objectives": json.dumps(
             [{"metric": o.metric, "direction": o.direction} for o in recipe.objectives]
         ),
@@ -209,6 +224,9 @@ def environment(recipe: Recipe, space: Space) -> str:
         "points": [p.id for p in space.points],
         "experiment": recipe.tracking["experiment"] or recipe.name,
     }
+    shaping = {name: c for name, c in recipe.constraints.items() if c.reward}
+    if shaping:
+        found["shaping"] = list(told(shaping))
     if shares_weights(recipe):  # what the probabilities of its policy are of
         found["candidates"] = [
             [str(p.show(p.at(place))) for place in range(p.cardinality or 0)] for p in space.points

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from automl_cli.ledger_schema import StudyRow, connect, explain
+from automl_cli.progress import MET
 from automl_cli.recipe_files import child
 from automl_cli.report_curves import Floats, Integers, best_of, incumbents, taken
 from automl_cli.studies import name_ending
@@ -65,9 +66,15 @@ class StudyData:
         return self.metrics.get(name, np.full(len(self.ids), np.nan))
 
     @cached_property
+    def counted(self) -> NDArray[np.bool_]:
+        """Trials that can be the answer of a search, bool [n]: completed, within constraints."""
+        met = self.metrics.get(MET)
+        return self.completed if met is None else self.completed & (met > 0)
+
+    @cached_property
     def values(self) -> Floats:
-        """The first objective of each trial, float64 [n]; NaN for a trial without a result."""
-        return np.where(self.completed, self.metric(self.objectives[0].metric), np.nan)
+        """The first objective of each trial that counts, float64 [n]; NaN for the others."""
+        return np.where(self.counted, self.metric(self.objectives[0].metric), np.nan)
 
     @property
     def rewards(self) -> Floats:

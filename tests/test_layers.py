@@ -29,6 +29,7 @@ ALLOWED = {  # library: where it may be imported, as beginnings of paths
         "automl_cli/programs/",
         "automl_cli/datasets/",
         "automl_cli/costs/counting",
+        "automl_cli/hardware/",
         "automl_cli/shared_",
         "algorithms/automl_algorithms/weight_sharing/",
     ),

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from automl_algorithms.multi_trial.grid import Grid
     from automl_algorithms.multi_trial.random import Random
     from automl_algorithms.pareto import non_dominated
+    from automl_algorithms.phased import Phase, Phased
     from automl_algorithms.proposer import Proposal, Proposer
     from automl_algorithms.sampling import Feedback, Result, Sampling, sample
 
@@ -38,6 +39,8 @@ _HOME = {
     "Feedback": "sampling",
     "Grid": "multi_trial.grid",
     "Observation": "contract",
+    "Phase": "phased",
+    "Phased": "phased",
     "Plan": "contract",
     "Proposal": "proposer",
     "Proposer": "proposer",
@@ -60,6 +63,8 @@ __all__ = [
     "Feedback",
     "Grid",
     "Observation",
+    "Phase",
+    "Phased",
     "Plan",
     "Proposal",
     "Proposer",

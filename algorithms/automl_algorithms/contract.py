@@ -96,7 +96,7 @@ class Capabilities(NamedTuple):
 def _first_point(space: Space, asks: str) -> Iterator[str]:
     for point in space.points:
         if asks == "continuous" and point.cardinality is None:
-            what = f"it is continuous ({point.min:g} to {point.max:g})"
+            what = f"it is continuous ({point.min:g} to {point.max:g}); list values, or give a step"
         elif asks == "conditional" and point.conditions:
             what = "it exists only under another choice"
         elif asks == "groups" and point.group is not None:
@@ -121,12 +121,15 @@ class Observation(NamedTuple):
         state: completed, pruned (stopped early) or failed.
         rewards: one per objective, to be maximised, never NaN; `()` when the trial failed, or
             was pruned before it had a value.
+        feasible: whether the trial is within the constraints. One that is not was run all the
+            same, and its rewards say so already; it is only never the answer of a search.
     """
 
     trial_id: int
     plan: Plan
     state: Literal["completed", "pruned", "failed"]
     rewards: tuple[float, ...] = ()
+    feasible: bool = True
 
     @property
     def decisions(self) -> Decisions:

@@ -8,6 +8,9 @@ objectives.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import Final
+
+MOST_REWARDS: Final = 4  # of which the hypervolume is measured
 
 
 def dominates(a: Sequence[float], b: Sequence[float]) -> bool:
@@ -31,20 +34,44 @@ def non_dominated(rewards: Sequence[Sequence[float]]) -> list[int]:
 
 
 def hypervolume(rewards: Iterable[Sequence[float]], reference: Sequence[float]) -> float:
-    """The area that vectors of two rewards dominate above a reference point: exact, O(n log n).
+    """What vectors of rewards dominate above a reference point, exactly: an area, for two.
 
     Zitzler and Thiele, "Multiobjective optimization using evolutionary algorithms" (PPSN 1998).
-    Each vector dominates the rectangle between the reference and itself, and the union of the
-    rectangles counts; a vector that is not above the reference in both rewards adds nothing.
+    Each vector dominates the box between the reference and itself, and the union of the boxes
+    counts; a vector that is not above the reference in every reward adds nothing.
+
+    More than two rewards are measured by slicing (While, Hingston, Barone and Huband, "A faster
+    algorithm for calculating hypervolume", IEEE TEC 10(1), 2006): between two neighbouring values
+    of the last reward, a slab is as thick as they are apart, and its base is the hypervolume in
+    the other rewards of the vectors above it. O(n log n) for two, n times more for each further.
 
     Raises:
-        ValueError: unless vectors and reference have two components.
+        ValueError: for more than four rewards, where slicing takes too long, or for one.
     """
-    if len(reference) != 2:
-        raise ValueError(f"the hypervolume is measured for two rewards, not for {len(reference)}")
-    low, floor = reference
+    count = len(reference)
+    if not 2 <= count <= MOST_REWARDS:
+        raise ValueError(f"the hypervolume is for 2 to {MOST_REWARDS} rewards, not for {count}")
+    above = [tuple(r) for r in rewards if all(x > low for x, low in zip(r, reference, strict=True))]
+    return _volume(above, tuple(reference))
+
+
+def _volume(above: list[tuple[float, ...]], reference: tuple[float, ...]) -> float:
+    """The hypervolume of vectors that are above the reference in every reward."""
+    if len(reference) == 2:
+        return _area(above, *reference)
+    volume, floor = 0.0, reference[-1]
+    kept = sorted((above[i] for i in non_dominated(above)), key=lambda r: r[-1])
+    for place, vector in enumerate(kept):
+        if vector[-1] > floor:
+            base = _volume([r[:-1] for r in kept[place:]], reference[:-1])
+            volume += (vector[-1] - floor) * base
+            floor = vector[-1]
+    return volume
+
+
+def _area(above: list[tuple[float, ...]], low: float, floor: float) -> float:
     area, height = 0.0, floor
-    for x, y in sorted(((x, y) for x, y in rewards if x > low), reverse=True):
+    for x, y in sorted(above, reverse=True):
         if y > height:  # what lies above all vectors that are better in the first reward
             area += (x - low) * (y - height)
             height = y

@@ -105,7 +105,10 @@ class Proposer:
             if known and not self.algorithm.capabilities.multi_fidelity:
                 self._end()
             rng = attempt_rng(self.seed, trial_id, rejected + repeats)
-            plan = planned(self.algorithm.propose(trial_id, rng))
+            try:
+                plan = planned(self.algorithm.propose(trial_id, rng))
+            except Exhausted:
+                self._end()
             if plan.parent is not None:
                 return Proposal(plan, self.space.materialise(plan.decisions), rejected)
             if self._unique and not known and plan.decisions in self._seen:
@@ -162,8 +165,10 @@ class Proposer:
         return False
 
     def _end(self) -> NoReturn:
-        if not self._accepted:
-            raise UserError(self._complaint(f"all {self.space.size} programs of the space"))
+        if self._turned_down and not self._accepted:
+            whole = len(self._refused) >= self.space.size
+            what = f"all {self.space.size} programs of the space" if whole else "every proposal"
+            raise UserError(self._complaint(what))
         raise Exhausted
 
     def _complaint(self, what: str) -> str:

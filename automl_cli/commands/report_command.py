@@ -81,7 +81,7 @@ def _point(ctx: click.Context, param: click.Parameter, value: str | None) -> Any
 )
 @click.option(
     "--reference",
-    metavar="A,B",
+    metavar="A,B,...",
     callback=_point,
     help="Where the hypervolume is measured from; the worst values seen by default.",
 )

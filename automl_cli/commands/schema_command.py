@@ -31,6 +31,7 @@ def _type(hint: str) -> dict[str, Any]:
 def schema() -> dict[str, Any]:
     """The schema as data."""
     from automl_algorithms import catalogue
+    from automl_algorithms.constraints import WEIGHTS
     from automl_cli.recipe_schema import KEYS, SECTIONS
 
     goal = {
@@ -41,9 +42,27 @@ def schema() -> dict[str, Any]:
         "additionalProperties": False,
     }
     bounds = {
+        "oneOf": [
+            {"type": "string", "pattern": r"<=|>=|\.\."},
+            {
+                "type": "object",
+                "properties": {
+                    "min": {"type": "number"},
+                    "max": {"type": "number"},
+                    "reward": {"enum": list(WEIGHTS)},
+                    "weight": {"type": "number", "maximum": 0},
+                },
+                "additionalProperties": False,
+            },
+        ]
+    }
+    count = {"type": "integer", "minimum": 1}
+    paths = {"oneOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]}
+    phase = {
         "type": "object",
-        "properties": {"min": {"type": "number"}, "max": {"type": "number"}},
+        "properties": {"decide": paths, "trials": count, "repeat": count},
         "additionalProperties": False,
+        "oneOf": [{"required": ["decide", "trials"]}, {"required": ["repeat"]}],
     }
     special: dict[str, dict[str, Any]] = {
         "program": {},
@@ -63,6 +82,7 @@ def schema() -> dict[str, Any]:
             ]
         },
         "constraints": {"type": "object", "additionalProperties": bounds},
+        "phases": {"type": ["array", "null"], "items": phase},
     }  # fmt: skip
     properties: dict[str, Any] = {}
     for key, (hint, about) in KEYS.items():

@@ -50,6 +50,7 @@ def _data(recipe: Recipe, space: Space) -> dict[str, Any]:
     from automl_cli.recipe_text import static_costs
     from automl_spaces.json_form import to_data
 
+    data = recipe.as_data()
     return {
         "name": recipe.name,
         "files": [str(f) for f in [*recipe.files, *recipe.overlays]],
@@ -60,8 +61,9 @@ def _data(recipe: Recipe, space: Space) -> dict[str, Any]:
         ],
         "size": None if space.size == float("inf") else space.size,
         "space_hash": space.hash,
-        "costs": static_costs(recipe, space),
-        "constraints": recipe.constraints,
+        "costs": static_costs(recipe, space)[0],
+        "constraints": data["constraints"] if recipe.constraints else {},
+        "phases": recipe.phases.as_data(),
         "objectives": [{o.direction: o.metric} for o in recipe.objectives],
         "algorithm": {"name": recipe.algorithm, **recipe.options},
         "budget": recipe.budget,

@@ -13,12 +13,20 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from automl_spaces.errors import UserError, did_you_mean
+from automl_spaces.errors import AutomlError, UserError, did_you_mean
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
 
 Cost = Callable[[Any], float]
+
+
+class Infeasible(AutomlError):  # noqa: N818 - a state of affairs, not a mistake
+    """A program that cannot be run as it is described, on its accelerator for instance.
+
+    A cost raises it. The proposal is then refused like one outside of the constraints: it is
+    not run and not charged, but counted.
+    """
 
 
 def names() -> list[str]:

@@ -19,14 +19,15 @@ from typing import Any, NamedTuple, cast
 from automl_spaces.errors import UserError
 from automl_spaces.symbols import Symbol
 
-Shape = tuple[int, int, int]  # channels, height, width of one input image
+Shape = tuple[int, ...]  # of one input: channels, height, width of an image; length of a text
 
 
 class LayerSpec(NamedTuple):
     """One convolution or linear layer; a linear layer is a 1 x 1 convolution on one pixel.
 
     Attributes:
-        kind: "conv", "depthwise", "linear", or "norm" (normalisation alone: k is 0, no weights).
+        kind: "conv", "depthwise", "linear", "norm" (normalisation alone: k is 0, no weights) or
+            "matmul" (both factors are activations; only from tracing).
         cin, cout: input and output channels.
         oh, ow: height and width of the output, in pixels.
         k: kernel size (square).
@@ -93,6 +94,10 @@ def parts(program: Any) -> tuple[Symbol, Shape, int]:
 
 def layers(program: Any) -> list[LayerSpec] | None:
     """The layers of a program's model, first to last; None when it has no closed form."""
-    model, shape, classes = parts(program)
+    return layers_of(*parts(program))
+
+
+def layers_of(model: Symbol, shape: Shape, classes: int) -> list[LayerSpec] | None:
+    """The layers of a model for such images, first to last; None when it has no closed form."""
     closed_form = _closed_form(model.type.module)
     return None if closed_form is None else closed_form(model, shape, classes)

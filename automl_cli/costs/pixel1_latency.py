@@ -52,7 +52,11 @@ def pixel1_latency(program: Any) -> float:
     Raises:
         UserError: when the program's model is no network of that space.
     """
-    model = program.args.get("model") if isinstance(program, Symbol) else None
+    return latency(program.args.get("model") if isinstance(program, Symbol) else None)
+
+
+def latency(model: Any) -> float:
+    """The same of the model itself."""
     blocks = model.get("blocks") if isinstance(model, Symbol) and "Mobile" in model.type.name else 0
     if not isinstance(blocks, list) or len(blocks) != len(FILTERS):
         raise UserError(

@@ -124,6 +124,31 @@ class LoadedSplit:
         )
 
 
+MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+"""Of the channels of ImageNet, from 0 to 1."""
+
+View = Callable[[Any], Any]
+"""From an image of Pillow to float32 [3, H, W]."""
+
+
+def random_crop(size: int) -> View:
+    """A part of the image, drawn anew each time, at times mirrored (Szegedy et al. 2015)."""
+    kit = torchvision().transforms
+    return _standardised([kit.RandomResizedCrop(size), kit.RandomHorizontalFlip()])
+
+
+def centre_crop(size: int) -> View:
+    """The middle of the image: seven eighths of its shorter side."""
+    kit = torchvision().transforms
+    return _standardised([kit.Resize(round(size / 0.875)), kit.CenterCrop(size)])
+
+
+def _standardised(steps: list[Any]) -> View:
+    kit = torchvision().transforms
+    view: View = kit.Compose([*steps, kit.ToTensor(), kit.Normalize(MEAN, STD)])
+    return view
+
+
 @register
 class ImageFolder:
     """Images in folders, one folder per class: ImageNet and everything that is laid out like it.
@@ -141,8 +166,6 @@ class ImageFolder:
         split_seed: of the choice of validation images.
     """
 
-    _MEAN, _STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
-
     def __init__(
         self,
         root: str,
@@ -158,33 +181,31 @@ class ImageFolder:
     @cached_property
     def train(self) -> LoadedSplit:
         """What the weights are fitted to."""
-        return self._part("train", self._random_crop(), self._held_out.train)
+        return self._part("train", random_crop(self.image_size), self._held_out.train)
 
     @cached_property
     def valid(self) -> LoadedSplit:
         """What a search is rewarded by."""
-        return self._part("train", self._centre_crop(), self._held_out.valid)
+        return self._part("train", centre_crop(self.image_size), self._held_out.valid)
 
     @cached_property
     def test(self) -> LoadedSplit:
         """What is only reported."""
-        return self._part("val", self._centre_crop(), None)
+        return self._part("val", centre_crop(self.image_size), None)
 
     @cached_property
     def _held_out(self) -> Parts:
         n = len(self._folder("train", None))
         return random_parts(n, self.split_seed, valid=min(n // 10, 50_000), test=0)
 
-    def _part(
-        self, name: str, transform: Callable[[Any], Any], chosen: Integers | None
-    ) -> LoadedSplit:
+    def _part(self, name: str, transform: View, chosen: Integers | None) -> LoadedSplit:
         from torch.utils.data import Subset
 
         folder = self._folder(name, transform)
         part = folder if chosen is None else Subset(folder, chosen.tolist())
         return LoadedSplit(part, self.workers)
 
-    def _folder(self, name: str, transform: Callable[[Any], Any] | None) -> Any:
+    def _folder(self, name: str, transform: View | None) -> Any:
         path = Path(self.root).expanduser() / name
         try:
             folder = torchvision().datasets.ImageFolder(path, transform=transform)
@@ -195,20 +216,3 @@ class ImageFolder:
                 f"{path} holds {len(folder.classes)} classes, ImageFolder.classes is {self.classes}"
             )
         return folder
-
-    def _random_crop(self) -> Callable[[Any], Any]:
-        kit = torchvision().transforms
-        crop = kit.RandomResizedCrop(self.image_size)
-        return self._standardised([crop, kit.RandomHorizontalFlip()])
-
-    def _centre_crop(self) -> Callable[[Any], Any]:
-        kit = torchvision().transforms
-        resize = kit.Resize(round(self.image_size / 0.875))
-        return self._standardised([resize, kit.CenterCrop(self.image_size)])
-
-    def _standardised(self, steps: list[Any]) -> Callable[[Any], Any]:
-        kit = torchvision().transforms
-        pipeline: Callable[[Any], Any] = kit.Compose(
-            [*steps, kit.ToTensor(), kit.Normalize(self._MEAN, self._STD)]
-        )
-        return pipeline

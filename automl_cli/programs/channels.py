@@ -1,4 +1,4 @@
-"""The channel arithmetic of MobileNetV2: needed with PyTorch and, for costs, without."""
+"""The channel arithmetic of MobileNetV2 and EfficientNet, which costs need without PyTorch."""
 
 from __future__ import annotations
 
@@ -16,6 +16,23 @@ _STAGES = (
 MOBILENET_V2_BLOCKS = tuple(
     (filters, stride if i == 0 else 1, expansion)
     for filters, stride, expansion, repeats in _STAGES
+    for i in range(repeats)
+)
+
+# (filters, stride, kernel size, expansion) of each block of EfficientNet-B0: Tan and Le 2019,
+# arXiv 1905.11946, table 1.
+_B0_STAGES = (
+    (16, 1, 3, 1, 1),  # filters, stride, kernel size, expansion, repeats
+    (24, 2, 3, 6, 2),
+    (40, 2, 5, 6, 2),
+    (80, 2, 3, 6, 3),
+    (112, 1, 5, 6, 3),
+    (192, 2, 5, 6, 4),
+    (320, 1, 3, 6, 1),
+)
+EFFICIENTNET_B0_BLOCKS = tuple(
+    (filters, stride if i == 0 else 1, kernel_size, expansion)
+    for filters, stride, kernel_size, expansion, repeats in _B0_STAGES
     for i in range(repeats)
 )
 

@@ -2,8 +2,8 @@
 
 A `Classifier` is one training. Called with a trial it runs to the end; a weight-sharing search
 takes it apart by the stepwise protocol instead: `model`, `optimizer`, `train_batches()`,
-`valid_batches()`, `loss(batch)`, `evaluate(batches)`, and the optional `epochs`, `steps` and
-`seek`. Hyperparameters are read at each step, so a search may also change them on the way.
+`valid_batches()`, `loss(batch)`, `evaluate(batches)`, and the optional `epochs`, `steps`, `seek`,
+`optimizers`, `live_arguments`, `inert_arguments` and `adopt`.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import random
 import time
 from collections.abc import Iterable, Iterator
 from functools import cached_property
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
@@ -21,12 +21,20 @@ from torch.nn.functional import cross_entropy, one_hot
 
 from automl_cli.costs.counting import count
 from automl_cli.programs.contracts import BuiltForData
+from automl_cli.programs.optimizer_kinds import OptimizerKinds
 from automl_cli.programs.schedules import rate_factor
 from automl_cli.programs.training_state import load_state, save_state
 from automl_spaces.registry import register
 
 if TYPE_CHECKING:
-    from automl_cli.programs.contracts import Augmentation, Batch, Dataset, OptimizerSpec, Split
+    from automl_cli.programs.contracts import (
+        Augmentation,
+        Batch,
+        Dataset,
+        Device,
+        OptimizerSpec,
+        Split,
+    )
     from automl_spaces.trial import Trial
 
 
@@ -49,9 +57,16 @@ class Classifier:
         warmup_epochs: epochs in which the learning rate rises to its full value.
         augment: applied to each training batch, in order.
         label_smoothing: share of each target that is spread over all classes.
+        temperature: the outputs of the model are divided by it before the softmax (Agarwala et al.
+            2020, arXiv 2010.07344). Above 1, the last layer learns slowly for the rest; networks
+            with wide last layers and few steps, and supernets above all, begin to learn sooner.
         seed: of this training; None takes the trial's.
         device: of the training; "auto" is a GPU if there is one.
+        accelerator: that the network is meant for. The training has no use for it; costs have.
     """
+
+    live_arguments: ClassVar[tuple[str, ...]] = ("optimizer", "label_smoothing", "augment")
+    inert_arguments: ClassVar[tuple[str, ...]] = ("accelerator",)
 
     def __init__(
         self,
@@ -64,8 +79,10 @@ class Classifier:
         warmup_epochs: float = 0.0,
         augment: list[Augmentation] | None = None,
         label_smoothing: float = 0.0,
+        temperature: float = 1.0,
         seed: int | None = None,
         device: str = "auto",
+        accelerator: Device | None = None,
     ) -> None:
         if epochs < 1 or batch_size < 1:
             raise ValueError(f"Classifier: {epochs=} and {batch_size=} must be positive")
@@ -74,10 +91,14 @@ class Classifier:
         if device == "auto":
             device = "cuda" if torch.cuda.is_available() else "cpu"
         self.network, self.optimizer_spec, self.data = model, optimizer, data
-        self.epochs, self.batch_size = epochs, batch_size
+        if temperature <= 0:
+            raise ValueError(f"Classifier: {temperature=} must be positive")
+        self.epochs, self.batch_size, self.temperature = epochs, batch_size, temperature
         self.schedule, self.warmup_epochs = schedule, warmup_epochs
         self.augment, self.label_smoothing = list(augment or ()), label_smoothing
-        self.seed, self.device = seed, torch.device(device)
+        self.seed, self.device, self.accelerator = seed, torch.device(device), accelerator
+        self._augments_late = False  # in `loss`, when a search may change what is done
+        self._noise = 0  # the seed of the augmentation of the last batch, then
         self.epoch = self.validations = 0  # passes over the two parts, begun so far
         self.seconds = 0.0  # of training, over all attempts
 
@@ -138,13 +159,31 @@ class Classifier:
         # channels_last is 1.4 to 2.5 times as fast on CPU.
         return model.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
 
-    @cached_property
+    @property
     def optimizer(self) -> torch.optim.Optimizer:
         """The optimiser of the model's parameters; `initial_lr` is its full learning rate."""
-        optimizer = self.optimizer_spec(self.model.parameters())
-        for group in optimizer.param_groups:
-            group["initial_lr"] = group["lr"]
-        return optimizer
+        return self.optimizers.current
+
+    @cached_property
+    def optimizers(self) -> OptimizerKinds:
+        """Those of all kinds that were adopted."""
+        return OptimizerKinds(self.model.parameters(), self.optimizer_spec)
+
+    def adopt(self, name: str, value: Any) -> None:
+        """Go on with another value of a live argument, from the next loss or step on.
+
+        The state of an optimiser is kept: momenta stay with the weights, and those of another
+        kind of optimiser wait until it is in use again.
+        """
+        match name:
+            case "optimizer":
+                self.optimizers.adopt(value)
+            case "label_smoothing":
+                self.label_smoothing = float(value)
+            case "augment":
+                self.augment, self._augments_late = list(value or ()), True
+            case _:
+                raise ValueError(f"{name} cannot change between steps")
 
     @property
     def steps(self) -> int:
@@ -154,7 +193,8 @@ class Classifier:
     def train_batches(self) -> Iterator[Batch]:
         """One epoch, the next at each call: shuffled and augmented.
 
-        Before each batch the optimiser gets the schedule's learning rate for it.
+        Before each batch the optimiser gets the schedule's learning rate for it. Once `augment`
+        was adopted, it is up to `loss` to augment.
 
         Yields:
             images float32 [N, C, H, W], targets float32 [N, classes]. A last batch that is not
@@ -167,10 +207,9 @@ class Classifier:
         batches = self.data.train.batches(self.batch_size, generator, drop_last=True)
         for step, (images, labels) in enumerate(batches):
             self._set_rate((self.epoch - 1 + step / self.steps) / self.epochs)
-            targets = one_hot(labels, self.data.classes).float()
-            for augment in self.augment:
-                images, targets = augment(images, targets, generator)  # noqa: PLW2901
-            yield self._placed((images, targets))
+            batch = images, one_hot(labels, self.data.classes).float()
+            self._noise = seed + 2 + step
+            yield self._placed(batch if self._augments_late else self._augmented(batch, generator))
 
     def valid_batches(self) -> Iterator[Batch]:
         """One pass over the validation part in an order of its own, not augmented.
@@ -188,8 +227,10 @@ class Classifier:
 
     def loss(self, batch: Batch) -> Tensor:
         """Mean cross-entropy of a batch with smoothed targets; a scalar."""
+        if self._augments_late and batch[1].is_floating_point():  # probabilities: it is to train
+            batch = self._augmented(batch, torch.Generator().manual_seed(self._noise))
         images, targets = batch
-        return cross_entropy(self.model(images), targets, label_smoothing=self.label_smoothing)
+        return cross_entropy(self._logits(images), targets, label_smoothing=self.label_smoothing)
 
     @torch.no_grad()
     def evaluate(self, batches: Iterable[Batch] | None = None) -> dict[str, float]:
@@ -202,26 +243,33 @@ class Classifier:
         correct = loss = torch.zeros((), device=self.device)
         seen = 0
         for images, labels in self._in_order(self.data.valid) if batches is None else batches:
-            logits = self.model(images)
+            logits = self._logits(images)
             correct = correct + (logits.argmax(1) == labels).sum()
             loss = loss + cross_entropy(logits, labels, reduction="sum")
             seen += len(labels)
         return {"accuracy": correct.item() / seen, "loss": loss.item() / seen}
 
+    def _logits(self, images: Tensor) -> Tensor:
+        outputs: Tensor = self.model(images)
+        return outputs if self.temperature == 1 else outputs / self.temperature
+
     def _in_order(self, split: Split) -> Iterator[Batch]:
         return map(self._placed, split.batches(max(256, self.batch_size)))
 
     def _set_rate(self, progress: float) -> None:
-        factor = rate_factor(self.schedule, progress, self.warmup_epochs / self.epochs)
-        for group in self.optimizer.param_groups:
-            group["lr"] = group["initial_lr"] * factor
+        warmup = self.warmup_epochs / self.epochs
+        self.optimizers.scale(rate_factor(self.schedule, progress, warmup))
+
+    def _augmented(self, batch: Batch, generator: torch.Generator) -> Batch:
+        images, targets = batch
+        for augment in self.augment:
+            images, targets = augment(images, targets, generator)
+        return images, targets
 
     def _placed(self, batch: Batch) -> Batch:
-        images, targets = batch
-        return (
-            images.to(self.device, memory_format=torch.channels_last),
-            targets.to(self.device),
-        )
+        inputs, targets = batch
+        layout = torch.channels_last if inputs.dim() == 4 else torch.preserve_format
+        return inputs.to(self.device, memory_format=layout), targets.to(self.device)
 
     def _draw(self, purpose: str, number: int = 0) -> int:
         """A seed for one purpose: independent of the others, the same in every process."""

@@ -6,14 +6,14 @@ Shapes are written [N, C, H, W]: images of a batch, channels, height, width.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
     from torch import Generator, Tensor, nn
     from torch.optim import Optimizer
 
 Batch = tuple["Tensor", "Tensor"]  # images float32 [N, C, H, W]; labels int64 [N] or targets [N, K]
-Shape = tuple[int, int, int]  # channels, height, width of one image
+Shape = tuple[int, ...]  # of one input: channels, height, width of an image; length of a text
 
 
 class Split(Protocol):
@@ -70,6 +70,14 @@ class OptimizerSpec(Protocol):
 
     def __call__(self, parameters: Iterable[nn.Parameter]) -> Optimizer:
         """The optimiser of these parameters."""
+        ...
+
+
+class Device(Protocol):
+    """A piece of hardware that a network may be meant for; see `automl_cli.hardware`."""
+
+    def cost(self, network: Any) -> Any:
+        """What the network's layers need on it."""
         ...
 
 

@@ -27,16 +27,16 @@ def convolution(
     stride: int = 1,
     groups: int = 1,
     *,
-    activation: bool = True,
+    activation: type[nn.Module] | None = nn.ReLU6,
 ) -> nn.Sequential:
-    """Convolution that keeps the size (but for its stride), batch normalisation, ReLU6."""
+    """Convolution that keeps the size (but for its stride), batch normalisation, activation."""
     layers = [
         nn.Conv2d(
             cin, cout, kernel_size, stride, padding=kernel_size // 2, groups=groups, bias=False
         ),
         nn.BatchNorm2d(cout),
     ]
-    return nn.Sequential(*layers, nn.ReLU6(inplace=True)) if activation else nn.Sequential(*layers)
+    return nn.Sequential(*layers, *([activation(inplace=True)] if activation else []))
 
 
 @register
@@ -51,6 +51,8 @@ class InvertedResidual(nn.Module):
         multiplier: of this block's filters, on top of the network's width.
     """
 
+    activation: type[nn.Module] = nn.ReLU6
+
     def __init__(
         self,
         filters: int,
@@ -61,24 +63,37 @@ class InvertedResidual(nn.Module):
     ) -> None:
         super().__init__()
         if kernel_size % 2 == 0:
-            raise ValueError(f"InvertedResidual: kernel_size must be odd, got {kernel_size}")
+            raise ValueError(f"{type(self).__name__}: kernel_size must be odd, got {kernel_size}")
         self.filters, self.stride, self.kernel_size = filters, stride, kernel_size
         self.expansion, self.multiplier = expansion, multiplier
         self.residual = False
 
     def assemble(self, channels: int, width: float) -> int:
         """Make the layers for `channels` inputs; the answer is the number of output channels."""
-        hidden = channels * self.expansion
         out = make_divisible(self.filters * self.multiplier * width)
-        self.expand = nn.Identity() if self.expansion == 1 else convolution(channels, hidden)
-        self.depthwise = convolution(hidden, hidden, self.kernel_size, self.stride, groups=hidden)
-        self.project = convolution(hidden, out, activation=False)
         self.residual = self.stride == 1 and channels == out
+        self.make_layers(channels, channels * self.expansion, out)
         return out
+
+    def make_layers(self, channels: int, hidden: int, out: int) -> None:
+        """The layers of the branch, from `channels` over `hidden` to `out`."""
+        act = self.activation
+        self.expand = (
+            nn.Identity() if self.expansion == 1 else convolution(channels, hidden, activation=act)
+        )
+        self.depthwise = convolution(
+            hidden, hidden, self.kernel_size, self.stride, groups=hidden, activation=act
+        )
+        self.project = convolution(hidden, out, activation=None)
+
+    def branch(self, x: Tensor) -> Tensor:
+        """What the input is added to where sizes allow."""
+        y: Tensor = self.project(self.depthwise(self.expand(x)))
+        return y
 
     def forward(self, x: Tensor) -> Tensor:
         """[N, channels, H, W] -> [N, out, H / stride, W / stride], rounded up."""
-        y: Tensor = self.project(self.depthwise(self.expand(x)))
+        y = self.branch(x)
         return x + y if self.residual else y
 
 
@@ -104,6 +119,8 @@ class MobileNetV2(nn.Module):
         dropout: probability, before the linear layer.
     """
 
+    activation: type[nn.Module] = nn.ReLU6
+
     def __init__(
         self,
         width: float = 1.0,
@@ -123,12 +140,12 @@ class MobileNetV2(nn.Module):
     def build_for(self, shape: Shape, classes: int) -> MobileNetV2:
         """Make every layer, with fresh weights, for images of this shape; returns itself."""
         channels = make_divisible(self.stem_filters * self.width)
-        self.stem = convolution(shape[0], channels, 3, self.stem_stride)
+        self.stem = convolution(shape[0], channels, 3, self.stem_stride, activation=self.activation)
         for block in self.blocks:
             if isinstance(block, Assembled):
                 channels = block.assemble(channels, self.width)
         head = make_divisible(self.head_filters * max(1.0, self.width))
-        self.head = convolution(channels, head)
+        self.head = convolution(channels, head, activation=self.activation)
         self.dropout = nn.Dropout(self.dropout_rate)
         self.classifier = nn.Linear(head, classes)
         self.apply(_initialise)
@@ -150,6 +167,8 @@ def _initialise(module: nn.Module) -> None:
     """
     if isinstance(module, nn.Conv2d):
         nn.init.kaiming_normal_(module.weight, mode="fan_out")
+        if module.bias is not None:
+            nn.init.zeros_(module.bias)
     elif isinstance(module, nn.Linear):
         nn.init.normal_(module.weight, std=0.01)
         nn.init.zeros_(module.bias)

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from automl_cli.programs.cell_net import CellNet
+    from automl_cli.programs.contracts import Device
     from automl_cli.tables.architectures import Space
     from automl_cli.tables.table import Curve, Table
     from automl_spaces.trial import Trial
@@ -45,6 +46,7 @@ class TabularNATS:
         epochs: length of the schedule; None for what the benchmark's searches use, 12, or the
             longest where the source has no such trainings.
         seeds: answer with one recorded training, chosen by the trial's seed, or with the mean.
+        accelerator: that the network is meant for. No result depends on it; costs do.
     """
 
     def __init__(
@@ -54,9 +56,10 @@ class TabularNATS:
         source: str = "auto",
         epochs: int | None = None,
         seeds: Literal["random", "mean"] = "random",
+        accelerator: Device | None = None,
     ) -> None:
         self.model, self.data, self.source = model, data, source
-        self.epochs, self.seeds = epochs, seeds
+        self.epochs, self.seeds, self.accelerator = epochs, seeds, accelerator
 
     def __call__(self, trial: Trial) -> dict[str, float]:
         """The metrics.

@@ -34,13 +34,16 @@ class Space:
         self.template = template
         collector = Collector()
         collector.visit(template, "", None)
-        self.points: tuple[Point, ...] = collector.finish()
-        self._by_id = {p.id: p for p in self.points}
-        self._index = {p.id: p.index for p in self.points}
+        self._set_points(collector.finish())
         self._make = compile_maker(template, "", self._index)
+
+    def _set_points(self, points: tuple[Point, ...]) -> None:
+        self.points = points
+        self._by_id = {p.id: p for p in points}
+        self._index = {p.id: p.index for p in points}
         self._simple = [
             None if p.conditions or p.group or p.kind != "categorical" else len(p.labels)
-            for p in self.points
+            for p in points
         ]
 
     @classmethod

@@ -93,7 +93,9 @@ def compose(text: str, file: str) -> Node | None:
         mark = error.problem_mark or error.context_mark
         where = Mark(file, mark.line + 1, mark.column + 1) if mark else Mark(file)
         what = " ".join(filter(None, [error.context, error.problem]))
-        raise UserError(f"not valid YAML: {what}", where) from None
+        line = "".join(text.splitlines()[mark.line : mark.line + 1]) if mark else ""
+        hint = "a text that begins with > stands in quotes: '>= 1'" if ">=" in line else ""
+        raise UserError(f"not valid YAML: {what}", where, hint=hint) from None
     except (yaml.YAMLError, ValueError) as error:
         raise UserError(f"not valid YAML: {error}", Mark(file)) from None
     except RecursionError:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -67,7 +69,26 @@ def test_laws_of_the_hypervolume(
     assert hypervolume(mirrored, reference) == pytest.approx(area)
 
 
-def test_the_hypervolume_of_three_rewards_is_refused() -> None:
-    """It is exact for two, and not offered for more."""
-    with pytest.raises(ValueError, match="two rewards, not for 3"):
-        hypervolume([(1.0, 1.0, 1.0)], (0.0, 0.0, 0.0))
+@given(
+    st.integers(3, 4).flatmap(
+        lambda d: st.lists(st.tuples(*[st.integers(0, 3)] * d), min_size=1, max_size=12)
+    )
+)
+def test_hypervolume_counts_the_dominated_cubes(points: list[tuple[int, ...]]) -> None:
+    """On whole numbers it is the number of unit cubes below some vector."""
+    cubes = {cube for p in points for cube in itertools.product(*map(range, p))}
+    assert hypervolume(points, (0,) * len(points[0])) == len(cubes)
+
+
+def test_hypervolume_is_measured_from_the_reference_in_every_reward() -> None:
+    """A vector below it in one of them adds nothing; another reference is another box."""
+    points = [(2.0, 2.0, 2.0), (3.0, 3.0, 0.5)]
+    assert hypervolume(points, (1.0, 1.0, 1.0)) == 1.0
+    assert hypervolume(points, (0.0, 0.0, 0.0)) == 8.0 + (9.0 - 4.0) * 0.5
+
+
+@pytest.mark.parametrize("count", [1, 5])
+def test_the_hypervolume_of_other_numbers_of_rewards_is_refused(count: int) -> None:
+    """One reward has a maximum; five would take too long."""
+    with pytest.raises(ValueError, match=f"for 2 to 4 rewards, not for {count}"):
+        hypervolume([(1.0,) * count], (0.0,) * count)

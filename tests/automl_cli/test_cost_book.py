@@ -59,3 +59,16 @@ def test_a_failing_cost_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(costs, "load", lambda _: broken)
     with pytest.raises(AutomlError, match="the cost broken failed: ZeroDivisionError: no layers"):
         CostBook(["broken"]).of([])
+
+
+def test_what_cannot_be_run_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An infeasible program is turned down with its reason, also without constraints."""
+
+    def impossible(_: Any) -> float:
+        raise costs.Infeasible("it does not fit")
+
+    monkeypatch.setattr(costs, "load", lambda _: impossible)
+    book = CostBook(["impossible"])
+    assert book.refusal(None, []) == "it does not fit"
+    with pytest.raises(costs.Infeasible):
+        book.of([])

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from automl_cli.ledger_schema import StudyRow, TrialRow
-from automl_cli.mlflow_records import Names, best, final_samples, numbers, report_samples
+from automl_cli.mlflow_records import Curve, Names, best, final_samples, numbers, report_samples
 from automl_spaces.objective import Objective
 
 _key = st.from_regex(r"[A-Za-z_][A-Za-z0-9_-]{0,12}", fullmatch=True)
@@ -113,3 +113,13 @@ def _trial(
 ) -> TrialRow:
     record = json.dumps(metrics)
     return TrialRow(number, state, 1, "{}", "{}", 0, 0.0, finished, number, record, "")
+
+
+def test_what_is_outside_of_constraints_is_no_best() -> None:
+    """Neither in the curve nor in the table; its own value is kept."""
+    rows = [_trial(1, {"m": 9.0, "constraints_met": 0.0}), _trial(2, {"m": 1.0})]
+    assert [t.id for t in best(rows, [Objective("m")], 5)] == [2]
+    curve = Curve([Objective("m")])
+    told = [{s.key: s.value for s in curve.take(t)} for t in rows]
+    assert told[0] == {"trial/m": 9.0, "trials": 1}
+    assert told[1] == {"trial/m": 1.0, "best/m": 1.0, "trials": 2}

@@ -48,6 +48,17 @@ def test_a_study_without_trials(tmp_path: Path) -> None:
     assert figures(study, []) == {}
 
 
+def test_nothing_within_the_constraints(tmp_path: Path) -> None:
+    """The note says so, and has no best to show."""
+    with Clocked(tmp_path / "l.db") as ledger:
+        study = create_study(ledger)
+        ledger.propose(study.id, 1, "{}")
+        ledger.finish(study.id, 1, 1, "completed", '{"accuracy": 0.9, "constraints_met": 0.0}')
+        text = note(study, ledger.trials(study.id))
+    assert "No trial is within the constraints." in text
+    assert "0.9" not in text
+
+
 def test_trials_csv(tmp_path: Path) -> None:
     """One line per trial, with columns for everything that any trial has."""
     study = make_study(tmp_path / "l.db", 6)

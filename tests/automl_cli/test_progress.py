@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from automl_cli.progress import Finished, Progress
+from automl_algorithms.constraints import Constraint
+from automl_cli.progress import Finished, Progress, judged
 from automl_spaces.objective import Objective
 
 
@@ -37,3 +38,25 @@ def test_a_promotion_costs_what_it_adds_or_all(
     progress.take(_trial(1, 0.2, budget=3.0, parent=0, simulated=30.0))
     progress.take(_trial(2, 0.3, budget=9.0, parent=1, simulated=90.0))
     assert (progress.epochs, progress.simulated_seconds) == (epochs, seconds)
+
+
+def test_what_is_outside_of_the_constraints_is_the_best_only_for_want_of_others() -> None:
+    """A feasible trial replaces it, however modest, and nothing outside replaces that one."""
+    constraints = {"latency": Constraint(high=1.0, reward="hard", weight=-1.0)}
+    progress = Progress([Objective("accuracy")], None, constraints=constraints)
+    for number, (value, latency) in enumerate([(0.9, 2.0), (0.5, 1.0), (0.99, 3.0), (0.6, 0.5)]):
+        trial = _trial(number, value)
+        metrics = judged(constraints, {**trial.metrics, "latency": latency})
+        progress.take(trial._replace(metrics=metrics))
+        assert progress.best is not None
+        assert progress.best.id == [0, 1, 1, 3][number]
+    assert progress.outside == {0, 2}
+    assert [progress.may_answer(number) for number in range(4)] == [False, True, False, True]
+
+
+def test_filters_leave_no_verdict() -> None:
+    """What they forbid is not run, so every trial is within them."""
+    metrics = {"accuracy": 1.0, "madds": 5.0}
+    assert judged({"madds": Constraint(high=9.0)}, metrics) == metrics
+    shaping = {"madds": Constraint(high=9.0, reward="hard", weight=-1.0)}
+    assert judged(shaping, metrics)["constraints_met"] == 1.0

@@ -192,7 +192,7 @@ def test_recipes_that_several_algorithms_ran_have_their_own_curves(folder: Path)
         (["--at", "trials=2", "--value", "final"], "--value: no trial tells final"),
         (["--at", "20000"], "'20000' is no budget: simulated_seconds=20000, say"),
         (["--at", "seconds=-1"], "is no budget"),
-        (["--reference", "1,2"], "for studies with two objectives, and these have one"),
+        (["--reference", "1,2"], "for studies with several objectives, and these have one"),
         (["--reference", "a,b"], "'a,b' is no point: 0.5,200, say"),
         (["--published", "none.yaml"], "none.yaml"),
         (["--png", "file/p"], "cannot write"),

@@ -39,16 +39,36 @@ def test_the_worst_seen_is_the_reference_of_all_groups() -> None:
     assert [f.volumes.tolist() for f in found] == [[1.5 * 4], [2.5 * 3]]
 
 
-def test_three_objectives_have_a_front_and_no_hypervolume() -> None:
-    """Asking for one anyway is told why not."""
+def test_three_objectives_have_a_hypervolume() -> None:
+    """From the worst of each by default."""
     goals = (*GOALS, Objective("size", "minimize"))
     about = row(goals=goals)
     (group,) = grouped([study([1.0, 2.0, 0.5], about, cost=[1.0, 2.0, 3.0], size=[2.0, 1.0, 3.0])])
     (found,) = fronts([group], None)
     assert found.points == [(1.0, 1.0, 2.0), (2.0, 2.0, 1.0)]
-    assert found.reference is None
-    with pytest.raises(UserError, match="two objectives, and there are 3: gain, cost, size"):
-        fronts([group], (0.0, 1.0, 2.0))
+    assert found.reference == (0.5, 3.0, 3.0)
+    assert found.volumes.tolist() == [0.5 * 2 * 1 + 1.5 * 1 * 2 - 0.5 * 1 * 1]
+
+
+def test_five_objectives_have_a_front_and_no_hypervolume() -> None:
+    """Asking for one anyway is told why not."""
+    goals = (*GOALS, *(Objective(name) for name in "abc"))
+    columns = {name: [1.0] for name in ("cost", "a", "b", "c")}
+    (group,) = grouped([study([1.0], row(goals=goals), **columns)])
+    (found,) = fronts([group], None)
+    assert (found.sizes, found.reference) == ([1], None)
+    with pytest.raises(UserError, match="up to 4 objectives, and there are 5: gain, cost, a"):
+        fronts([group], (0.0,) * 5)
+
+
+def test_trials_outside_of_constraints_are_on_no_front() -> None:
+    """However good they are; nor do they move the reference."""
+    about = row(goals=GOALS)
+    met = [1.0, 0.0, 1.0]
+    (group,) = grouped([study([1.0, 9.0, 2.0], about, cost=[1.0, 0.5, 3.0], constraints_met=met)])
+    (found,) = fronts([group], None)
+    assert found.points == [(1.0, 1.0), (2.0, 3.0)]
+    assert found.reference == (1.0, 3.0)
 
 
 def test_a_reference_of_the_wrong_length() -> None:

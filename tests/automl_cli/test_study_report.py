@@ -6,6 +6,7 @@ import json
 import sqlite3
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from automl_cli.__main__ import main
@@ -99,6 +100,19 @@ def test_the_best_trial_has_the_highest_budget(tmp_path: Path) -> None:
         (study,) = read(path, ledger.studies())
     assert (study.best_trial, study.best) == (3, {"m": 0.8})
     assert study.curve.tolist() == [0.5, 0.5, 0.8]
+
+
+def test_trials_outside_of_constraints_count_nowhere(tmp_path: Path) -> None:
+    """Neither as the best, nor in the curve before there is a better one."""
+    path = tmp_path / "ledger.db"
+    rows = [(9.0, 0.0), (1.0, 1.0), (8.0, 0.0), (2.0, 1.0)]
+    record(path, row("kept"), [{"m": value, "constraints_met": met} for value, met in rows])
+    record(path, row("none"), [{"m": 9.0, "constraints_met": 0.0}])
+    with Ledger(path, read_only=True) as ledger:
+        kept, none = read(path, ledger.studies())
+    assert np.array_equal(kept.curve, [np.nan, 1.0, 1.0, 2.0], equal_nan=True)
+    assert (kept.best_trial, kept.best["m"], kept.counts) == (4, 2.0, {"completed": 4})
+    assert (none.best_trial, none.best) == (None, {})
 
 
 def test_a_ledger_from_before_there_were_budgets_is_read(tmp_path: Path) -> None:

@@ -42,7 +42,8 @@ def sample(space: Space, policy: Policy, rng: random.Random, settled: Settled = 
     """A record drawn from the policy."""
 
     def draw(chances: list[float]) -> int:
-        return rng.choices(range(len(chances)), chances)[0]
+        # A decision with one candidate is none: with or without it a search draws the same.
+        return rng.choices(range(len(chances)), chances)[0] if len(chances) > 1 else 0
 
     return _walk(space, policy, settled, draw)
 

@@ -20,6 +20,7 @@ from typing import Any, Final, Literal, NamedTuple
 import torch
 
 from automl_algorithms.contract import algorithm
+from automl_algorithms.weight_sharing._baseline import Baseline
 from automl_algorithms.weight_sharing._controller import Controller
 from automl_algorithms.weight_sharing._presets import chosen, one_of
 from automl_algorithms.weight_sharing.derivation import Policy
@@ -31,7 +32,6 @@ from automl_algorithms.weight_sharing.search import (
     Task,
 )
 from automl_algorithms.weight_sharing.supernet import Supernet
-from automl_algorithms.weight_sharing.tunas import Baseline
 from automl_spaces.decisions import Decisions
 from automl_spaces.errors import UserError
 

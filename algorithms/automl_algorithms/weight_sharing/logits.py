@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Collection
 from typing import Any
 
 import torch
@@ -47,23 +48,26 @@ class Logits:
         """A record drawn from the policy, constraints of groups included."""
         return derivation.sample(self.net.space, self.probabilities(), rng, self.net.settled)
 
-    def log_prob(self, decisions: Decisions) -> Tensor:
+    def log_prob(self, decisions: Decisions, among: Collection[int] | None = None) -> Tensor:
         """The logarithm of a record's probability, a scalar: a sum over its active points.
 
         So a decision that does not count in a record has no part in it (TuNAS, Bender et al.
         2020, appendix A).
+
+        Args:
+            among: the indices of the points that have a part in it; None: all.
         """
         terms = []
         for index, logits in self.of.items():
             value = decisions.values[index]
-            if value is None:
+            if value is None or (among is not None and index not in among):
                 continue
             point = self.net.space.points[index]
             possible = allowed(point, decisions.values)
             if possible is not None:
                 logits = logits.where(torch.tensor(possible), -torch.inf)  # noqa: PLW2901
             terms.append(logits.log_softmax(0)[point.place(value)])
-        return torch.stack(terms).sum()
+        return torch.stack(terms).sum() if terms else torch.zeros(())
 
     def state_dict(self) -> dict[str, Any]:
         """The logits, by index."""

@@ -35,7 +35,8 @@ class Record(NamedTuple):
     Args:
         at: the moment of the last step of it.
         seconds: spent on the search so far, by all processes.
-        metrics: means over its steps, and `entropy` of the policy (`search.mean_entropy`).
+        metrics: means over its steps, and `entropy` of the policy (`search.mean_entropy`); in the
+            last record also what the search `found`.
         policy: after it.
     """
 
@@ -139,6 +140,8 @@ class Loop:
             metrics["skipped"] = float(self.skipped)
         policy = self.search.policy()
         metrics["entropy"] = mean_entropy(policy)
+        if at.step + 1 == self.steps:
+            metrics |= self.search.found()
         return Record(at, self._before, metrics, policy)
 
     def state_dict(self) -> dict[str, Any]:
@@ -148,7 +151,7 @@ class Loop:
             "steps": (self.epochs, self.epoch_steps),
             "feed": self.feed.state_dict(),
             "model": program.model.state_dict(),
-            "optimizer": program.optimizer.state_dict(),
+            "optimizer": _optimizers(program).state_dict(),
             "search": self.search.state_dict(),
             "random": torch.get_rng_state(),
             "seconds": self._before,
@@ -169,7 +172,7 @@ class Loop:
             )
         program = self.net.program
         program.model.load_state_dict(state["model"])
-        program.optimizer.load_state_dict(state["optimizer"])
+        _optimizers(program).load_state_dict(state["optimizer"])
         self.search.load_state_dict(state["search"])
         self.feed.load_state_dict(state["feed"])
         self._before = state["seconds"]
@@ -177,3 +180,9 @@ class Loop:
         sums, counts = state["means"]
         self._sums, self._counts = dict(sums), dict(counts)
         torch.set_rng_state(state["random"])  # the feed has gone through batches
+
+
+def _optimizers(program: Any) -> Any:
+    """What has the state of its optimiser, of all kinds where there are several."""
+    several = getattr(program, "optimizers", None)
+    return several if hasattr(several, "load_state_dict") else program.optimizer

@@ -5,7 +5,8 @@ are a choice. In order of preference
 1. a choice between modules becomes a `Switch`, wherever it stands;
 2. a choice inside of a module becomes what the class's elastic rule makes of it, else a switch
    between whole copies of the nearest module around it, one for each value;
-3. a choice outside of modules is no part of a network: the caller settles it, or it is an error.
+3. a choice in a live or inert argument of the program is searched beside the network: see `live`;
+4. any other choice outside of modules has no place: the caller settles it, or it is an error.
 
 A module is what builds a `torch.nn.Module`, or has `build_for` or `assemble` as those do that
 make their layers later.
@@ -23,27 +24,28 @@ from torch import nn
 
 from automl_algorithms.weight_sharing.elastic import Open, find_rule
 from automl_algorithms.weight_sharing.gates import Gate
+from automl_algorithms.weight_sharing.live import names
 from automl_algorithms.weight_sharing.switch import Switch, SwitchForData, building
+from automl_algorithms.weight_sharing.tree import below, listed, mapped, opens
 from automl_spaces.choices import Choice, has_choices
 from automl_spaces.compiler import candidate_labels, id_of, join, slots_of
 from automl_spaces.errors import AutomlError, Mark, Problems, UserError
 from automl_spaces.points import Point, Value
 from automl_spaces.space import Space
 from automl_spaces.symbols import Symbol, build, clone
-from automl_spaces.traversal import children
 
 MOST_COPIES = 64
 """Of one module: more would be slow to build and would hardly be trained."""
 
 Settle = Callable[[Point], Value]
-"""The value of a decision point that the model does not hold; None to refuse."""
+"""The value of a decision point outside of modules; None to refuse, or to have it searched."""
 
 
 class Lowering:
     """Builds the program of a space with a gate for each of its decision points.
 
     Attributes:
-        gates: of the points that act in the model, by index.
+        gates: of the points that are searched, by index.
         settled: the values of those that the caller decided, by index.
     """
 
@@ -54,16 +56,20 @@ class Lowering:
         self._copied: list[Gate] = []  # the choices within whose copies the walk is
 
     def settle(self, tree: Any, settle: Settle | None) -> Any:
-        """The tree with every decision made that no module holds.
+        """The tree with every decision made that the caller makes.
 
         Raises:
-            UserError: all of these decisions, when one of them is refused.
+            UserError: all decisions that have no place in the supernet, when one is not made.
         """
-        while (place := next(_outside_program(tree), None)) is not None:
+        beside: set[Gate] = set()
+        while place := next((p for p in _outside_program(tree) if p.gate not in beside), None):
             point = place.gate.point
             value = None if settle is None else settle(point)
             if value is None:
-                raise _outside_error(tree)
+                if any(p.gate is place.gate for p in _misplaced(tree)):
+                    raise _outside_error(tree)
+                beside.add(place.gate)
+                continue
             if not point.fits(value):
                 raise ValueError(f"{point.id}: {value!r} is not in {point.describe()}")
             self.settled[point.index] = value
@@ -90,7 +96,7 @@ class Lowering:
         if isinstance(value, Symbol):
             args = {k: self.opened(v, join(prefix, k)) for k, v in value.args.items()}
             return Symbol(value.type, args, value.mark)
-        return _mapped(value, lambda child, key: self.opened(child, join(prefix, key)))
+        return mapped(value, lambda child, key: self.opened(child, join(prefix, key)))
 
     def _opened_choice(self, choice: Choice, id: str) -> Open:
         point = self.space.point(id)
@@ -112,7 +118,7 @@ class Lowering:
             return self._switch(value)
         if isinstance(value, Symbol):
             return self._node(value) if makes_module(value) else self._call(value)
-        return _mapped(value, lambda child, key: self.build(child))
+        return mapped(value, lambda child, key: self.build(child))
 
     def _switch(self, place: Open) -> Any:
         point = place.gate.point
@@ -199,17 +205,9 @@ def around_choices(name: str, gates: Iterable[Gate], mark: Mark | None = None) -
         raise UserError(
             f"{name} cannot be built around a choice: {type(error).__name__}: {error}",
             mark,
-            path=_listed(gate.point.id for gate in gates),
+            path=listed(gate.point.id for gate in gates),
             hint="declare an elastic rule for the class that asked for it",
         ) from error
-
-
-def opens(value: Any) -> Iterator[Open]:
-    """Every open place of a tree, outer ones first."""
-    if isinstance(value, Open):
-        yield value
-    for child in _below(value):
-        yield from opens(child)
 
 
 def outside(value: Any) -> Iterator[Open]:
@@ -218,12 +216,19 @@ def outside(value: Any) -> Iterator[Open]:
         return
     if isinstance(value, Open):
         yield value
-    for child in _below(value):
+    for child in below(value):
         yield from outside(child)
 
 
 def _outside_program(tree: Any) -> Iterator[Open]:
     return _values_in(tree.args.values() if isinstance(tree, Symbol) else [tree])
+
+
+def _misplaced(tree: Any) -> Iterator[Open]:
+    """The open places that are neither in a module nor in an argument that is searched beside."""
+    beside = {*names(tree, "live_arguments"), *names(tree, "inert_arguments")}
+    parts = tree.args.items() if isinstance(tree, Symbol) else [("", tree)]
+    return _values_in(value for name, value in parts if name not in beside)
 
 
 def _values_in(parts: Iterable[Any]) -> Iterator[Open]:
@@ -244,7 +249,7 @@ def bind(value: Any, gate: Gate, decided: int | float) -> Any:
         args = {k: bind(v, gate, decided) for k, v in value.args.items()}
         return Symbol(value.type, args, value.mark)
     if isinstance(value, list | tuple | dict):
-        return _mapped(value, lambda child, key: bind(child, gate, decided))
+        return mapped(value, lambda child, key: bind(child, gate, decided))
     return clone(value)
 
 
@@ -272,29 +277,15 @@ def _returned(function: Callable[..., Any]) -> type:
 
 def _outside_error(tree: Any) -> UserError:
     problems = Problems()
-    for gate in dict.fromkeys(place.gate for place in _outside_program(tree)):
+    why = "so one network cannot hold all of its values"
+    live = names(tree, "live_arguments")
+    if live:
+        why = f"and {tree.type.name} cannot change it between steps (it can: {', '.join(live)})"
+    for gate in dict.fromkeys(place.gate for place in _misplaced(tree)):
         problems.add(
-            "stands outside of modules, so one network cannot hold all of its values",
+            f"stands outside of modules, {why}",
             gate.point.mark,
             path=gate.point.id,
             hint="search it by trials (random, evolution, bayesian), or give it one value",
         )
     return UserError(problems.found)
-
-
-def _listed(ids: Iterable[str]) -> str:
-    """Each once, but not all of a large network's."""
-    unique = list(dict.fromkeys(ids))
-    more = f" and {len(unique) - 3} more" if len(unique) > 3 else ""
-    return ", ".join(unique[:3]) + more
-
-
-def _below(value: Any) -> list[Any]:
-    return list(value.values) if isinstance(value, Open) else [v for _, v in children(value)]
-
-
-def _mapped(value: Any, function: Callable[[Any, Any], Any]) -> Any:
-    """A list, tuple or mapping with each element replaced by `function(element, key)`."""
-    if isinstance(value, dict):
-        return {k: function(v, k) for k, v in value.items()}
-    return type(value)(function(v, i) for i, v in enumerate(value))

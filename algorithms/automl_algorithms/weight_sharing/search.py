@@ -20,8 +20,9 @@ from automl_algorithms.contract import Capabilities
 from automl_algorithms.weight_sharing.derivation import Policy, argmax, most_probable
 from automl_algorithms.weight_sharing.norms import batch_statistics
 from automl_algorithms.weight_sharing.supernet import Supernet
+from automl_algorithms.weight_sharing.tree import listed
 from automl_spaces.decisions import Decisions
-from automl_spaces.errors import UserError
+from automl_spaces.errors import Problems, UserError
 from automl_spaces.objective import Objective
 
 Batch = Any
@@ -84,6 +85,10 @@ class Task(NamedTuple):
 class SupernetSearch(ABC):
     """Base of every weight-sharing algorithm. `__init__` takes its options and nothing else.
 
+    Class attributes:
+        live: it can search what acts between steps: hyperparameters of the training.
+        inert: it can search what acts through costs alone: an accelerator.
+
     Attributes:
         net, task: what is searched.
         rng: draws records.
@@ -93,12 +98,15 @@ class SupernetSearch(ABC):
 
     name: ClassVar[str] = ""
     capabilities: Capabilities = Capabilities(continuous=False)
+    live: ClassVar[bool] = False
+    inert: ClassVar[bool] = False
     clip: float | None = None  # norm that a gradient of the weights may have
     net: Supernet
     task: Task
 
     def setup(self, net: Supernet, task: Task) -> None:
         """Called once, before anything else. Raises `UserError` when the supernet does not suit."""
+        self._require_abilities(net)
         self.net, self.task = net, task
         self.rng = random.Random(f"{task.seed}/search")
         self.generator = torch.Generator().manual_seed(self.rng.getrandbits(62))
@@ -121,6 +129,10 @@ class SupernetSearch(ABC):
 
     def end_epoch(self, valid: Callable[[], Batch], at: Moment) -> dict[str, float]:
         """What is done once an epoch, after its last step; as `step`."""
+        return {}
+
+    def found(self) -> dict[str, float]:
+        """What is to be told at the end of the search beside its policy, by name."""
         return {}
 
     @abstractmethod
@@ -152,8 +164,17 @@ class SupernetSearch(ABC):
     def train_weights(self, batch: Batch) -> float:
         """A step of the weights by the program's own optimiser, with the gates as they are set.
 
+        Returns, raises: as `differentiate`.
+        """
+        value = self.differentiate(batch)
+        self.net.program.optimizer.step()
+        return value
+
+    def differentiate(self, batch: Batch) -> float:
+        """The gradient of the weights, in their `grad`, with the gates as they are set.
+
         Returns:
-            The loss before the step.
+            The loss.
 
         Raises:
             Diverged: when the loss or the norm of its gradient is not finite.
@@ -170,7 +191,6 @@ class SupernetSearch(ABC):
             raise Diverged(f"loss {value:.4g}, norm of its gradient {float(norm):.4g}")
         if self.clip is not None:
             torch.nn.utils.clip_grads_with_norm_(weights, self.clip, norm)
-        program.optimizer.step()
         return value
 
     def reward(self, batch: Batch) -> float:
@@ -214,6 +234,32 @@ class SupernetSearch(ABC):
             order[:finalists] = sorted(again, key=lambda each: _rank(again[each]))
         return order
 
+    def _require_abilities(self, net: Supernet) -> None:
+        """Raise `UserError` for points beside the network that this algorithm cannot search."""
+        beside = {"live": net.live, "inert": net.inert}
+        asked = {kind: indices for kind, indices in beside.items() if indices}
+        if all(getattr(self, kind) for kind in asked):
+            return
+        from automl_algorithms import catalogue
+
+        able = [
+            name
+            for name in catalogue.names(family="weight_sharing")
+            if all(getattr(catalogue.load(name), kind) for kind in asked)
+        ]
+        problems = Problems()
+        for kind, indices in asked.items():
+            if getattr(self, kind):
+                continue
+            points = [net.space.points[index] for index in sorted(indices)]
+            problems.add(
+                f"{self.name} cannot search {listed(p.id for p in points)}: {_BESIDE[kind]}",
+                points[0].mark,
+                "algorithm",
+                f"these can: {', '.join([*able, 'and by trials random, evolution, bayesian'])}",
+            )
+        raise UserError(problems.found)
+
     def _reward(self, batches: Iterable[Batch] | None) -> float:
         goal, program = self.task.objective, self.net.program
         with torch.no_grad(), batch_statistics(program.model):
@@ -225,6 +271,12 @@ class SupernetSearch(ABC):
                 hint="a search by weight sharing is rewarded by what evaluate() gives",
             )
         return goal.reward(float(found[goal.metric]))
+
+
+_BESIDE = {
+    "live": "they are no part of the network, but hyperparameters of its training",
+    "inert": "they are no part of the network, and act through costs alone",
+}
 
 
 def _rank(reward: float) -> float:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from inspect import getattr_static
 from typing import Any
 
@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from automl_algorithms.weight_sharing.elastic import Decided, derived_state
 from automl_algorithms.weight_sharing.gates import Gate
+from automl_algorithms.weight_sharing.live import Apart, apart, beginning
 from automl_algorithms.weight_sharing.lowering import Lowering, Settle, around_choices
 from automl_algorithms.weight_sharing.switch import Switch
 from automl_spaces.decisions import Decisions
@@ -28,14 +29,23 @@ class Supernet:
     Attributes:
         space: where the decision points live.
         program: the built program; `program.model` holds every candidate.
-        gates: of the points that act in the model, by index.
+        gates: of the points that are searched, by index.
         settled: the values of the other points that were settled, by index.
+        live: the indices of the points whose values the program adopts between steps.
+        inert: of those that act through costs alone.
+        stepping: of live ones that act in the optimiser's step and in no loss.
     """
 
     def __init__(
-        self, space: Space, program: Any, gates: dict[int, Gate], settled: dict[int, Value]
+        self,
+        space: Space,
+        program: Any,
+        gates: dict[int, Gate],
+        settled: dict[int, Value],
+        beside: Apart,
     ) -> None:
         self.space, self.program, self.gates, self.settled = space, program, gates, settled
+        self._arguments, self.live, self.inert, self.stepping = beside[1:]
 
     @property
     def model(self) -> nn.Module:
@@ -47,13 +57,27 @@ class Supernet:
         return {m.gate.point.index for m in self.model.modules() if isinstance(m, Switch)}
 
     def choose(self, decisions: Decisions) -> None:
-        """One path: the network of a record. Gates of inactive points are reset."""
+        """One path: the network of a record, and its live arguments from the next step on.
+
+        Gates of inactive points are reset.
+        """
         for gate in self.gates.values():
             value = decisions.values[gate.point.index]
             if value is None:
                 gate.reset()
-            else:
+            elif gate.size:
                 gate.choose(gate.point.place(value))
+        self.adopt(decisions.values)
+
+    def adopt(self, values: Sequence[Value]) -> None:
+        """The live arguments alone; values are one for each point of the space."""
+        for argument in self._arguments:
+            argument.hand(self.program, values)
+
+    def one_gradient(self, a: Decisions, b: Decisions) -> bool:
+        """Whether the losses of two records, and so their gradients, are the same."""
+        pairs = enumerate(zip(a.values, b.values, strict=True))
+        return {index for index, (x, y) in pairs if x != y} <= self.stepping | self.inert
 
     def mix(self, weights: Mapping[int, Tensor]) -> None:
         """All paths: for each gate its weights [size], by the index of its point."""
@@ -73,20 +97,27 @@ class Supernet:
 
     @torch.no_grad()
     def check(self, batch: Any) -> None:
-        """Run every candidate of every switch once, on one batch.
+        """Run every candidate of every switch once, on one batch; adopt all of live arguments.
 
-        Weights and buffers stay; the gates are reset.
+        Weights and buffers stay; the gates are reset, live arguments are as in the beginning.
 
         Raises:
             UserError: candidates of one place whose outputs disagree, or one that fails.
         """
         for gate in self.gates.values():
-            gate.choose(0)
-        for gate in {m.gate for m in self.model.modules() if isinstance(m, Switch)}:
-            gate.mix_evenly()
+            if gate.size:
+                gate.choose(0)
         training = self.model.training
         self.model.eval()  # running statistics and dropout are left alone
+        start = beginning(self.space)
         try:
+            for argument in self._arguments:
+                for values in argument.variants(start):
+                    argument.hand(self.program, values)
+                    self.program.loss(batch)
+            self.adopt(start)
+            for gate in {m.gate for m in self.model.modules() if isinstance(m, Switch)}:
+                gate.mix_evenly()
             self.program.loss(batch)
         except RuntimeError as error:
             where = "; ".join(getattr(error, "__notes__", ()))
@@ -116,7 +147,8 @@ def lower(space: Space, settle: Settle | None = None, seed: int = 0) -> Supernet
         space: of programs with `model`, `optimizer`, `train_batches()`, `valid_batches()`,
             `loss(batch)` and `evaluate()`.
         settle: asked for the value of each decision point outside of modules (a learning rate,
-            the optimiser); the program is built with it. None when there must be none.
+            the optimiser); the program is built with it. Without a value, a point in a live or
+            inert argument is searched, and another one is an error.
         seed: of the weights; a program whose `seed` is None takes it, as it would a trial's.
 
     Raises:
@@ -128,8 +160,10 @@ def lower(space: Space, settle: Settle | None = None, seed: int = 0) -> Supernet
     _require_methods(tree)
     tree = lowering.settle(tree, settle)
     _require_methods(tree)  # a choice between programs was settled
+    start = beginning(space)
+    beside = apart(tree, start)
     torch.manual_seed(seed)  # modules that are given as such draw their weights here
-    program = lowering.build_program(tree)
+    program = lowering.build_program(beside.tree)
     if getattr_static(program, "seed", seed) is None:
         program.seed = seed
     missing = [name for name in ("model", "optimizer") if not _has(program, name)]
@@ -137,7 +171,9 @@ def lower(space: Space, settle: Settle | None = None, seed: int = 0) -> Supernet
         raise _not_stepwise(tree, missing)
     with around_choices("the model", lowering.gates.values()):
         program.model  # noqa: B018 - built now, so that what is wrong with it is said now
-    return Supernet(space, program, lowering.gates, lowering.settled)
+    net = Supernet(space, program, lowering.gates, lowering.settled, beside)
+    net.adopt(start)  # so that the program knows which of its arguments are live
+    return net
 
 
 def _require_methods(program: Any) -> None:

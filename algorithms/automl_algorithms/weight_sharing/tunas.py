@@ -20,17 +20,20 @@ a decision about a size takes the largest. Only active decisions count in log p.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
-from typing import Any, Final, Literal, NamedTuple
+from collections.abc import Callable, Collection, Mapping
+from typing import Any, ClassVar, Final, Literal, NamedTuple
 
 import torch
 
 from automl_algorithms.contract import algorithm
+from automl_algorithms.weight_sharing._baseline import Baseline
+from automl_algorithms.weight_sharing._evidence import Evidence
 from automl_algorithms.weight_sharing._presets import chosen
 from automl_algorithms.weight_sharing.derivation import Policy
 from automl_algorithms.weight_sharing.logits import Logits
 from automl_algorithms.weight_sharing.search import Batch, Moment, SupernetSearch, Task
 from automl_algorithms.weight_sharing.supernet import Supernet
+from automl_algorithms.weight_sharing.tree import listed
 from automl_spaces.decisions import Decisions
 from automl_spaces.errors import UserError
 
@@ -60,7 +63,7 @@ class Preset(NamedTuple):
 
 PRESETS: Final = {
     # The best we measured on searches of some hundred steps.
-    "default": Preset(0.1, 1.0, -1.5, 0.4, 0.4, resample=False, samples=1, momentum=0.0, scale=0.0),
+    "default": Preset(0.1, 1.0, -1.5, 0.4, 0.2, resample=False, samples=1, momentum=0.0, scale=0.0),
     # The paper's for a batch of 4096; its code has beta -0.1 where the paper says -0.07.
     "paper": Preset(
         4.8e-3, 10.0, -0.1, 0.25, 0.25, resample=False, samples=1, momentum=0.0, scale=0.0
@@ -91,6 +94,8 @@ class TuNAS(SupernetSearch):
         baseline: decay of the running mean of the rewards.
         clip: norm that a gradient of the weights may have; None for any.
     """
+
+    inert: ClassVar[bool] = True
 
     def __init__(
         self,
@@ -132,17 +137,25 @@ class TuNAS(SupernetSearch):
         """A uniform policy; the targets of the costs."""
         super().setup(net, task)
         self.targets = self._targets()
+        if net.inert and not self.targets:
+            ids = listed(net.space.points[index].id for index in sorted(net.inert))
+            raise UserError(
+                f"nothing rewards {ids}: it acts through costs alone, and no cost has a target",
+                hint="constraints: {latency_ms: {max: ...}} in the recipe, or the options cost "
+                "and target",
+            )
         self.logits = Logits(net, self.options.scale, self.generator)
         self.optimizer = torch.optim.Adam(
             self.logits.parameters(), self.options.lr, betas=(self.options.momentum, 0.999)
         )
         self.operations = net.switched()
+        self.evidence = Evidence()
 
     def step(self, train: Batch, valid: Callable[[], Batch], at: Moment) -> dict[str, float]:
         """The weights of one path, then its reward, then the policy."""
         decisions = self.logits.sample(self.rng)
         self.net.choose(decisions)
-        self._force(decisions, at)
+        self._force(decisions, at, self.net.live | self.net.inert)
         seen = {"loss": self.train_weights(train)}
         if at.progress < self.options.delay:
             return seen
@@ -157,6 +170,15 @@ class TuNAS(SupernetSearch):
     def policy(self) -> Policy:
         """As learned so far."""
         return self.logits.probabilities()
+
+    def found(self) -> dict[str, float]:
+        """As `evidence/<index>`, how well what the policy prefers is backed, in standard errors."""
+        policy = self.policy().items()
+        return {
+            f"evidence/{index}": self.evidence.of(index, max(range(len(p)), key=p.__getitem__))
+            for index, p in policy
+            if len(p) > 1
+        }
 
     def rewarded(self, quality: float, costs: Mapping[str, float]) -> float:
         """The reward of a record: its quality, changed by its costs; not finite is worst."""
@@ -179,21 +201,22 @@ class TuNAS(SupernetSearch):
     def _judged(self, decisions: Decisions, batch: Batch) -> dict[str, float]:
         """The quality of a record on a batch, its reward and its costs."""
         self.net.choose(decisions)
-        quality, costs = self.reward(batch), self.task.costs(decisions)
-        reward = self.rewarded(quality, costs)
-        return {
-            "quality": quality,
-            "reward": reward,
-            **{name: costs[name] for name in self.targets},
-        }
+        return self._priced(decisions, self.reward(batch))
 
-    def _force(self, decisions: Decisions, at: Moment) -> None:
-        """The warm-up: some gates are set otherwise than the record says."""
+    def _priced(self, decisions: Decisions, quality: float) -> dict[str, float]:
+        costs = self.task.costs(decisions)
+        found = {"quality": quality, "reward": self.rewarded(quality, costs)}
+        return found | {name: costs[name] for name in self.targets}
+
+    def _force(self, decisions: Decisions, at: Moment, spared: Collection[int] = ()) -> None:
+        """The warm-up: some gates, but those of spared points, are set otherwise than decided."""
         warmup = self.options.warmup
         chance = 1 - at.progress / warmup if warmup else 0.0
         if chance <= 0:
             return
         for index, gate in self.net.gates.items():
+            if index in spared:
+                continue
             if decisions.values[index] is None:  # it may be met where all candidates are computed
                 gate.choose(self.rng.randrange(gate.size))
             if self.rng.random() >= chance:
@@ -203,7 +226,13 @@ class TuNAS(SupernetSearch):
             else:
                 gate.choose_largest()
 
-    def _ascend(self, drawn: list[Decisions], rewards: list[float], at: Moment) -> None:
+    def _ascend(
+        self,
+        drawn: list[Decisions],
+        rewards: list[float],
+        at: Moment,
+        learning: Collection[int] | None = None,
+    ) -> None:
         lr, delay = self.options.lr, self.options.delay
         past = (at.progress - delay) / (1 - delay)
         for group in self.optimizer.param_groups:
@@ -213,10 +242,13 @@ class TuNAS(SupernetSearch):
         terms = []
         for decisions, reward in zip(drawn, rewards, strict=True):
             baseline = (total - reward) / (n - 1) if n > 1 else running
-            terms.append((baseline - reward) / n * self.logits.log_prob(decisions))
+            terms.append((baseline - reward) / n * self.logits.log_prob(decisions, learning))
+            self.evidence.take(decisions, reward - baseline, learning or self.net.gates)
         self.optimizer.zero_grad()
-        torch.stack(terms).sum().backward()  # type: ignore[no-untyped-call]
-        self.optimizer.step()
+        loss = torch.stack(terms).sum()
+        if loss.requires_grad:
+            loss.backward()  # type: ignore[no-untyped-call]
+            self.optimizer.step()
 
     def _targets(self) -> dict[str, tuple[float, Shape]]:
         """The target and the shape of each cost that counts."""
@@ -246,6 +278,7 @@ class TuNAS(SupernetSearch):
             "logits": self.logits.state_dict(),
             "optimizer": self.optimizer.state_dict(),
             "baseline": self.baseline.state_dict(),
+            "evidence": self.evidence.state_dict(),
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
@@ -254,33 +287,4 @@ class TuNAS(SupernetSearch):
         self.logits.load_state_dict(state["logits"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.baseline.load_state_dict(state["baseline"])
-
-
-class Baseline:
-    """A running mean without the bias towards 0 that it begins with.
-
-    Args:
-        decay: how much of the mean the past has.
-    """
-
-    def __init__(self, decay: float) -> None:
-        self.decay, self._sum, self._weight = decay, 0.0, 0.0
-
-    @property
-    def mean(self) -> float:
-        """0 before there is anything."""
-        return self._sum / self._weight if self._weight else 0.0
-
-    def take(self, value: float) -> float:
-        """The mean, this value included."""
-        self._sum = self.decay * self._sum + (1 - self.decay) * value
-        self._weight = self.decay * self._weight + (1 - self.decay)
-        return self.mean
-
-    def state_dict(self) -> tuple[float, float]:
-        """Sum and weight."""
-        return self._sum, self._weight
-
-    def load_state_dict(self, state: tuple[float, float]) -> None:
-        """Go on from a state."""
-        self._sum, self._weight = state
+        self.evidence.load_state_dict(state["evidence"])

@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 import torch
 
+from automl_algorithms.weight_sharing._baseline import Baseline
 from automl_algorithms.weight_sharing.gates import Choose, Mix
 from automl_algorithms.weight_sharing.search import Moment, Task
-from automl_algorithms.weight_sharing.tunas import Baseline, TuNAS
+from automl_algorithms.weight_sharing.tunas import TuNAS
 from automl_spaces import oneof
 from automl_spaces.errors import UserError
 from automl_spaces.objective import Objective

@@ -64,7 +64,7 @@ def mix_one_hot(net: Supernet, record: Decisions) -> None:
     """Every gate mixes all of its candidates, with all of the weight on one."""
     net.mix(
         {
-            index: one_hot(torch.tensor(record.values[index]), gate.size).double()
+            index: one_hot(torch.tensor(record.values[index] or 0), gate.size).double()
             for index, gate in net.gates.items()
         }
     )
@@ -73,6 +73,7 @@ def mix_one_hot(net: Supernet, record: Decisions) -> None:
 def run(model: nn.Module) -> tuple[Tensor, dict[str, Tensor]]:
     """Logits of a training step and then of an evaluation [2, N, classes]; gradients by name."""
     model.zero_grad()
+    torch.manual_seed(2)  # of dropout
     trained = model.train()(images())
     trained.square().sum().backward()
     with torch.no_grad():

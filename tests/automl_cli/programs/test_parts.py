@@ -126,11 +126,21 @@ def test_every_shipped_name_is_found_with_its_signature() -> None:
         "ColourMNIST5k": "split_seed",
         "Cutout": "size",
         "Digits": "split_seed",
+        "DropPath": "rate",
+        "EfficientNet": "drop_path",
+        "Flowers102": "download",
+        "FusedInvertedResidual": "groups",
         "ImageFolder": "image_size",
         "InvertedResidual": "multiplier",
+        "MBConv": "squeeze_excite",
         "MobileNetV2": "stem_stride",
+        "NoisyLabels": "share",
+        "Opinions": "seed",
         "RMSProp": "decay",
+        "SUN397": "split_seed",
         "Shift": "pixels",
+        "StanfordCars": "root",
+        "TextEncoder": "vocabulary",
     }
     for name, parameter in shipped.items():
         assert parameter in registry.resolve(name).signature.params, name

@@ -1,0 +1,282 @@
+"""AutoHAS: architecture and hyperparameters in one search, by the worth of a temporary step.
+
+Dong et al. 2020 (arXiv 2006.03656). A record (a, h) is an architecture and the hyperparameters of
+its training. To judge one, the shared weights W take a step with it that is not kept:
+
+    W' = one step from W on a training batch, with a and h
+    R  = quality of W' with a on a validation batch
+    ascend (R - b) grad log p(a, h)
+
+and then W takes its own step. Alternation, temporary weights and reward are the paper's; it was
+published without code, and what else there is (baseline, warm-up, costs) is TuNAS's.
+
+Before the policy moves, and in decisions whose turn it is not, h is the static program's. Hence
+what is learned of h is its worth from there on and within `horizon` steps, so that what pays off
+late (weight decay) may remain unidentified: see `identification`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from typing import Any, ClassVar, Literal
+
+from automl_algorithms.contract import algorithm
+from automl_algorithms.weight_sharing import derivation
+from automl_algorithms.weight_sharing._baseline import Baseline
+from automl_algorithms.weight_sharing._presets import one_of
+from automl_algorithms.weight_sharing._temporary import Temporary
+from automl_algorithms.weight_sharing._turns import Turns
+from automl_algorithms.weight_sharing.live import beginning
+from automl_algorithms.weight_sharing.search import Batch, Diverged, Moment, Task
+from automl_algorithms.weight_sharing.supernet import Supernet
+from automl_algorithms.weight_sharing.tunas import TuNAS
+from automl_spaces.decisions import Decisions
+from automl_spaces.errors import UserError
+from automl_spaces.points import Value
+
+Shared = Literal["argmax", "sample", "kept"]
+WORST = 5.0  # mean deviations below the mean: no reward counts for less
+SETTLED = 0.4  # weight of a deviation that may be relied on: after ten rewards
+
+
+@algorithm
+class AutoHAS(TuNAS):
+    """Architecture and hyperparameters by REINFORCE on temporary steps.
+
+    Args:
+        shared: hyperparameters of the steps of the shared weights: the most probable ones, or
+            drawn afresh (the paper), or the temporary step of the record that was judged last is
+            kept (TuNAS, where nothing but the architecture is searched).
+        every: a record is judged in each so manieth step; None: 2 where that needs no gradient
+            of its own, else 5. It decides the cost of the search.
+        horizon: steps of a temporary training, on the last so many batches.
+        groups: of decisions that are searched one after the other, as lists of paths:
+            [[model], [optimizer, augment]]. Before its turn a group is the static program's,
+            afterwards it is what was found.
+        value: numbers beside the network end at the most probable candidate, or at the one that
+            is nearest to the mean of the policy in the order of their values.
+        lr: of the policy.
+        beta: weight of a cost in the reward; negative.
+        delay: share of the search in which the policy rests.
+        warmup: share of the search in which decisions in the network may be forced.
+        samples: records that are judged at a time, from the same weights and on one batch.
+        cost, target, shape, baseline, clip: as of tunas.
+    """
+
+    live: ClassVar[bool] = True
+
+    def __init__(
+        self,
+        *,
+        shared: Literal["argmax", "sample", "kept"] = "argmax",
+        every: int | None = None,
+        horizon: int = 1,
+        groups: Sequence[Sequence[str]] = (),
+        value: Literal["argmax", "mean"] = "argmax",
+        lr: float | None = None,
+        beta: float | None = None,
+        delay: float | None = None,
+        warmup: float | None = None,
+        samples: int | None = None,
+        cost: str | None = None,
+        target: float | None = None,
+        shape: Literal["absolute", "hinge", "mnas", "mnas_hard"] | None = None,
+        baseline: float = 0.95,
+        clip: float | None = None,
+    ) -> None:
+        super().__init__(
+            lr=lr, beta=beta, delay=delay, warmup=warmup, samples=samples, cost=cost,
+            target=target, shape=shape, baseline=baseline, clip=clip,
+        )  # fmt: skip
+        one_of("shared", shared, ("argmax", "sample", "kept"))
+        one_of("value", value, ("argmax", "mean"))
+        for name, number in {"every": every, "horizon": horizon}.items():
+            if number is not None and number < 1:
+                raise UserError(f"{name} must be at least 1, got {number}")
+        self.shared, self.every, self.horizon, self.value = shared, every, horizon, value
+        self.groups = groups
+        self.deviation = Baseline(baseline)
+
+    def setup(self, net: Supernet, task: Task) -> None:
+        """As TuNAS; and whose turn it is when, and how often a record is judged."""
+        super().setup(net, task)
+        self.turns = Turns([net.space.points[index] for index in net.gates], self.groups)
+        self.start = beginning(net.space)
+        self.beside = net.live | net.inert
+        self.risky = any(net.gates[index].size > 1 for index in net.live)
+        shares = self.horizon == 1 and self.options.samples == 1 and net.live <= net.stepping
+        self.period = self.every or (2 if shares and self.shared != "sample" else 5)
+        self.past: deque[Batch] = deque(maxlen=self.horizon)
+        self.trusted: list[Value] = []  # live values of a shared step that went well
+
+    def step(self, train: Batch, valid: Callable[[], Batch], at: Moment) -> dict[str, float]:
+        """If it is time, records are judged and the policy is told; then the shared step."""
+        delay = self.options.delay
+        learning = self.turns.learning(max(0.0, (at.progress - delay) / (1 - delay)))
+        self.past.append(train)
+        rests = at.progress < delay
+        if rests or at.step % self.period:
+            steady = rests or self.shared == "argmax"
+            record = self._record(learning - self.beside if steady else learning)
+            return {"loss": self._train(record, train, learning, at)}
+        drawn = [self._record(learning) for _ in range(self.options.samples)]
+        batch = valid()
+        judged = [self._worth(each, batch, self._on_past) for each in drawn[:-1]]
+        loss, found = self._last(drawn[-1], train, batch, learning, at)
+        judged.append(found)
+        known = [math.isfinite(found["quality"]) for found in judged]
+        told = [
+            (record, found["reward"])
+            for record, found, finite in zip(drawn, judged, known, strict=True)
+            if finite or self.baseline.weight  # without a mean there is no telling what is worse
+        ]
+        if told:
+            records, rewards = map(list, zip(*told, strict=True))
+            self._ascend(records, rewards, at, learning)
+            for reward in rewards:
+                self.deviation.take(abs(reward - self.baseline.mean))
+        sums = {key: [f[key] for f in judged if math.isfinite(f[key])] for key in judged[0]}
+        seen = {key: sum(values) / len(values) for key, values in sums.items() if values}
+        return {"loss": loss} | seen | {"ruined": 1 - sum(known) / len(known)}
+
+    def rewarded(self, quality: float, costs: Mapping[str, float]) -> float:
+        """As TuNAS; but nothing counts for less than a ruined step, which is the worst.
+
+        Otherwise one loss of 1e12 would be all that the policy's optimiser remembers.
+        """
+        if not self.risky:
+            return super().rewarded(quality, costs)
+        worst = self.baseline.mean - WORST * self.deviation.mean
+        if not math.isfinite(quality):
+            return worst
+        found = super().rewarded(quality, costs)
+        return max(found, worst) if self.deviation.weight >= SETTLED else found
+
+    def derive(self, valid: Callable[[], Batch]) -> Iterator[Decisions]:
+        """The best of every decision, as `value` has it; then the most probable records."""
+        yield self._record(frozenset())
+        yield from super().derive(valid)
+
+    def _last(
+        self, record: Decisions, train: Batch, batch: Batch, learning: Collection[int], at: Moment
+    ) -> tuple[float, dict[str, float]]:
+        """Judge a record and take the shared step; the loss of that, and what was found."""
+        if self.shared == "kept":
+            losses: list[float] = []
+            found = self._worth(
+                record, batch, lambda: losses.append(self.train_weights(train)), keep=True
+            )
+            return losses[0] if losses else math.nan, found
+        if self.shared == "argmax":
+            after = self._record(frozenset(), record)
+            if self.horizon == 1 and self.net.one_gradient(record, after):
+                return self._two_steps(record, after, train, batch)
+        else:
+            after = self._record(learning)
+        found = self._worth(record, batch, self._on_past)
+        return self._train(after, train, learning, at), found
+
+    def _two_steps(
+        self, record: Decisions, after: Decisions, train: Batch, batch: Batch
+    ) -> tuple[float, dict[str, float]]:
+        """The temporary and the shared step from one gradient: they differ in the optimiser."""
+        self.net.choose(record)
+        loss = self.differentiate(train)
+        found = self._worth(record, batch, self.net.program.optimizer.step)
+        self.net.adopt(after.values)
+        self._guarded(after, self.net.program.optimizer.step)
+        return loss, found
+
+    def _worth(
+        self, record: Decisions, batch: Batch, train: Callable[[], object], *, keep: bool = False
+    ) -> dict[str, float]:
+        """What a record is worth after a training that is undone, unless it is to be kept."""
+        self.net.choose(record)
+        with Temporary(self.net.model, self.net.program.optimizer) as temporary:
+            try:
+                train()
+                sane = temporary.sane()
+            except Diverged:
+                sane = False
+            found = self._priced(record, self.reward(batch) if sane else math.nan)
+            if keep and sane:
+                temporary.keep()
+        return found
+
+    def _on_past(self) -> None:
+        for batch in self.past:
+            self.train_weights(batch)
+
+    def _train(
+        self, record: Decisions, train: Batch, learning: Collection[int], at: Moment
+    ) -> float:
+        """The shared step with a record; its loss."""
+        self.net.choose(record)
+        self._force(record, at, self.beside | (self.net.gates.keys() - learning))
+        losses: list[float] = []
+        self._guarded(record, lambda: losses.append(self.train_weights(train)))
+        return losses[0]
+
+    def _guarded(self, record: Decisions, step: Callable[[], object]) -> None:
+        """A step of the shared weights; with hyperparameters that ruin them it is undone."""
+        values = [record.values[index] for index in sorted(self.net.live)]
+        if values == self.trusted:
+            step()
+            return
+        with Temporary(self.net.model, self.net.program.optimizer) as temporary:
+            step()
+            if temporary.sane():
+                temporary.keep()
+                self.trusted = values
+
+    def _record(self, free: Collection[int], like: Decisions | None = None) -> Decisions:
+        """Free points are drawn from the policy; the others are at their best.
+
+        Args:
+            like: a record that points of the network are to be as in, instead.
+        """
+        policy: dict[int, Sequence[float]] = dict(self.policy())
+        for index, chances in policy.items():
+            if index in free:
+                continue
+            value = None if like is None or index in self.beside else like.values[index]
+            point = self.net.space.points[index]
+            place = self._best(index, chances) if value is None else point.place(value)
+            policy[index] = [float(i == place) for i in range(len(chances))]
+        if not free:
+            return derivation.argmax(self.net.space, policy, self.net.settled)
+        return derivation.sample(self.net.space, policy, self.rng, self.net.settled)
+
+    def _best(self, index: int, chances: Sequence[float]) -> int:
+        """A place by the policy; the static program's among equals."""
+        point, values = self.net.space.points[index], self.net.gates[index].values
+        places = range(len(chances))
+        if self.value == "mean" and index in self.beside and all(map(_is_number, values)):
+            order = sorted(places, key=values.__getitem__)
+            return order[round(sum(chances[place] * rank for rank, place in enumerate(order)))]
+        static = self.start[index]
+        assert static is not None
+        first = point.place(static)
+        return max(places, key=lambda place: (chances[place], place == first))
+
+    def state_dict(self) -> dict[str, Any]:
+        """The deviation of the rewards, and what else the next step depends on."""
+        past = list(self.past)[1:] if len(self.past) == self.horizon else list(self.past)
+        return super().state_dict() | {
+            "deviation": self.deviation.state_dict(),
+            "past": past,
+            "trusted": self.trusted,
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from a state."""
+        super().load_state_dict(state)
+        self.deviation.load_state_dict(state["deviation"])
+        self.past.extend(state["past"])
+        self.trusted = state["trusted"]
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)

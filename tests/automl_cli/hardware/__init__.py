@@ -1,0 +1,1 @@
+"""Devices: what networks cost on them."""
