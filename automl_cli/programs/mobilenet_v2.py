@@ -162,11 +162,17 @@ class MobileNetV2(nn.Module):
 def _initialise(module: nn.Module) -> None:
     """He et al. 2015 for convolutions, N(0, 0.01) for the linear layer.
 
+    A kernel larger than 3 x 3 begins as a 3 x 3 one with zeros around it: it can become no worse
+    than that one, and kernels of all sizes, which share their centre in a supernet, begin alike.
     Residual blocks begin as the identity: the scale of their last normalisation is zero (Goyal
     et al. 2017, arXiv 1706.02677, section 5.1). Trainings of few steps gain much by it.
     """
     if isinstance(module, nn.Conv2d):
-        nn.init.kaiming_normal_(module.weight, mode="fan_out")
+        edge = max(0, module.kernel_size[0] - 3) // 2
+        centre = slice(edge, module.kernel_size[0] - edge)
+        inner = torch.empty_like(module.weight[..., centre, centre])
+        nn.init.zeros_(module.weight)
+        module.weight[..., centre, centre] = nn.init.kaiming_normal_(inner, mode="fan_out")
         if module.bias is not None:
             nn.init.zeros_(module.bias)
     elif isinstance(module, nn.Linear):

@@ -222,6 +222,6 @@ def test_the_shipped_limit_is_half_of_the_largest_network() -> None:
     recipe = load_recipe("cells/size_flops")
     space = Space.compile(recipe.template)
     largest = space.materialise(space.decode({p.id: 64 for p in space.points}))
-    low, high = recipe.constraints["nats_flops"]
+    low, high = recipe.bounds["nats_flops"]
     assert high == pytest.approx(nats_flops(largest) / 2, rel=1e-4)
     assert low < nats_flops(space.materialise(space.default())) < high  # type: ignore[arg-type]
