@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Final, Literal, NamedTuple
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final, Literal
 
 from automl_spaces.errors import UserError
 
@@ -11,14 +12,17 @@ if TYPE_CHECKING:
     from automl_algorithms.contract import Plan
     from automl_cli.progress import Finished, Progress
 
+SUPERNET_SHARE: Final = 0.5  # of the seconds, at most, for the training before the trials
 HOPELESS: Final = 10  # failed trials without a single completed one, after which a search gives up
 Reason = Literal["", "trials", "seconds", "epochs", "simulated_seconds", "exhausted", "failures"]
 
 
-class Limits(NamedTuple):
+@dataclass(frozen=True)
+class Limits:
     """When a search ends: trials in all, seconds of this run, attempts and failures allowed.
 
-    `epochs` and `simulated_seconds` are the sums over all trials that `Progress` keeps.
+    `epochs` and `simulated_seconds` are the sums over all trials that `Progress` keeps. `seconds`
+    count from `began`, in those of `time.monotonic`: that is before the training of a supernet.
     """
 
     trials: int | None = None
@@ -27,6 +31,7 @@ class Limits(NamedTuple):
     max_failed: int | None = None
     epochs: float | None = None
     simulated_seconds: float | None = None
+    began: float = field(default_factory=time.monotonic)
 
     def reached(self, progress: Progress, running: int, epochs: float) -> Reason:
         """Which limit forbids another trial; empty when none does.
@@ -37,7 +42,7 @@ class Limits(NamedTuple):
         """
         if self.trials is not None and progress.finished + running >= self.trials:
             return "trials"
-        if self.seconds is not None and time.monotonic() >= progress.started + self.seconds:
+        if self.seconds is not None and time.monotonic() >= self.began + self.seconds:
             return "seconds"
         if self.epochs is not None and progress.epochs + epochs >= self.epochs:
             return "epochs"

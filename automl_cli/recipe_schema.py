@@ -30,7 +30,8 @@ SECTIONS: Final[dict[str, dict[str, tuple[str, Any, str]]]] = {
         "seconds": (
             "float | None",
             None,
-            "seconds after which no trial starts; each run counts anew",
+            "seconds after which no trial starts, a supernet having half of them at most; "
+            "each run counts anew",
         ),
         "epochs": ("float | None", None, "steps of training granted to all trials together"),
         "simulated_seconds": (

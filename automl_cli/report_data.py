@@ -8,11 +8,14 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from automl_cli import report_published
+from automl_cli.report_algorithms import AlgorithmRow, algorithm_rows
 from automl_cli.report_budget import AtBudget, Budget, at_budget
+from automl_cli.report_costs import costs
 from automl_cli.report_curves import QUANTILES, Band, band
 from automl_cli.report_fronts import Front, fronts
 from automl_cli.report_published import Published
 from automl_cli.report_ranks import Ranks, mean_ranks
+from automl_cli.report_supernets import Supernet, supernets
 from automl_cli.report_targets import Reached, reached
 from automl_cli.study_report import Group
 from automl_spaces.errors import UserError, did_you_mean
@@ -28,10 +31,14 @@ class Wishes(NamedTuple):
     at: Budget | None = None
     values: tuple[str, ...] = ()
     published: Path | None = None
+    algorithms: bool = False
 
 
 class Entry(NamedTuple):
-    """The numbers of one group. None stands for what was not asked for or does not apply."""
+    """The numbers of one group. None stands for what was not asked for or does not apply.
+
+    `supernets` are those of its studies, by the studies' ids, in searches by weight sharing.
+    """
 
     group: Group
     band: Band
@@ -39,26 +46,36 @@ class Entry(NamedTuple):
     front: Front | None
     at: AtBudget | None
     published: Published | None
+    supernets: dict[int, Supernet]
 
 
 class Report(NamedTuple):
-    """Entries in the order of their groups, and the ranks of the algorithms."""
+    """Entries in the order of their groups, and what is told across them.
+
+    Args:
+        ranks: of the algorithms that ran.
+        algorithms: all there are, if they were asked for.
+    """
 
     wishes: Wishes
     entries: list[Entry]
     ranks: Ranks | None
+    algorithms: list[AlgorithmRow] | None
 
 
-def build(groups: Sequence[Group], wishes: Wishes) -> Report:
+def build(groups: Sequence[Group], wishes: Wishes, ledger: Path) -> Report:
     """Compute what was asked for.
+
+    Args:
+        ledger: that the groups were read from.
 
     Raises:
         UserError: when a metric is asked for that no trial told, or an option does not apply.
     """
     metrics = {name for group in groups for study in group.studies for name in study.metrics}
-    asked = [(wishes.x, "--x")] + [(name, "--value") for name in wishes.values]
-    asked += [(wishes.at.metric, "--at")] if wishes.at else []
-    for name, option in asked:
+    named = [(wishes.x, "--x")] + [(name, "--value") for name in wishes.values]
+    named += [(wishes.at.metric, "--at")] if wishes.at else []
+    for name, option in named:
         if name not in {*metrics, "trials"}:
             hint = did_you_mean(name, {*metrics, "trials"})
             raise UserError(f"{option}: no trial tells {name}", hint=hint)
@@ -68,6 +85,10 @@ def build(groups: Sequence[Group], wishes: Wishes) -> Report:
                         hint="name the studies that share one")  # fmt: skip
     rows = _published(groups, wishes)
     found = _fronts(groups, wishes)
+    studies = [study for group in groups for study in group.studies]
+    asked = [s for s in studies if wishes.algorithms or s.supernet is not None]
+    spent = costs(ledger, asked, studies) if asked else {}
+    shared = supernets(ledger, asked, spent) if asked else {}
     entries = [
         Entry(
             group,
@@ -75,10 +96,14 @@ def build(groups: Sequence[Group], wishes: Wishes) -> Report:
             None if wishes.target is None else reached(group, wishes.target),
             found.get(group.name),
             *_at(group, row, wishes),
+            {s.row.id: shared[s.row.id] for s in group.studies if s.row.id in shared},
         )
         for group, row in zip(groups, rows, strict=True)
     ]
-    return Report(wishes, entries, mean_ranks(groups))
+    algorithms = None
+    if wishes.algorithms:
+        algorithms = algorithm_rows([(s.row.algorithm, spent[s.row.id]) for s in asked])
+    return Report(wishes, entries, mean_ranks(groups), algorithms)
 
 
 def by_goal(groups: Iterable[Group]) -> dict[Objective, list[Group]]:
@@ -138,13 +163,14 @@ def _at(
 
 def as_data(report: Report) -> dict[str, Any]:
     """The report as JSON data; what is not finite is null."""
-    ranks = report.ranks
+    ranks, algorithms = report.ranks, report.algorithms
     wishes = report.wishes
     data = {
         "x": wishes.x,
         "target": wishes.target,
         "groups": [_group_data(entry) for entry in report.entries],
         "ranks": None if ranks is None else ranks._asdict(),
+        "algorithms": None if algorithms is None else [row.as_data() for row in algorithms],
     }
     plain: dict[str, Any] = _finite(data)
     return plain
@@ -160,6 +186,7 @@ def _group_data(entry: Entry) -> dict[str, Any]:
         "studies": [_study_data(entry, place) for place in range(len(group.studies))],
         "trials": group.trials,
         "seconds": group.seconds,
+        "supernet_seconds": group.supernet_seconds,
         "metrics": {k: {"mean": m, "std": s} for k, (m, s) in group.metrics.items()},
         "curve": {
             "x": entry.band.x.tolist(),
@@ -190,6 +217,7 @@ def _group_data(entry: Entry) -> dict[str, Any]:
 
 def _study_data(entry: Entry, place: int) -> dict[str, Any]:
     study, at, front, found = entry.group.studies[place], entry.at, entry.front, entry.reached
+    supernet = entry.supernets.get(study.row.id)
     data = {
         "name": study.row.name,
         "seed": study.row.seed,
@@ -198,6 +226,7 @@ def _study_data(entry: Entry, place: int) -> dict[str, Any]:
         "best_trial": study.best_trial,
         "best": study.best,
         "seconds": study.seconds,
+        "supernet": supernet and supernet.as_data(),
     }
     if found:
         data["reached"] = {cost: float(until[place]) for cost, until in found.until.items()}

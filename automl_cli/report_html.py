@@ -19,7 +19,7 @@ h2 { margin-top: 2.5rem; border-bottom: 1px solid #ddd; }
 table { border-collapse: collapse; margin: 1rem 0; display: block; overflow-x: auto; }
 th, td { padding: .3rem .8rem; border-bottom: 1px solid #e6e6e6; text-align: right;
          white-space: nowrap; }
-th:first-child, td:first-child { text-align: left; }
+.name { text-align: left; }
 img { max-width: 100%; } .note { color: #777; }
 """
 
@@ -32,12 +32,24 @@ def png(figure: Figure) -> bytes:
 
 
 def table(
-    head: Sequence[str], rows: Sequence[Sequence[str]], title: str = "", note: str = ""
+    head: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    title: str = "",
+    note: str = "",
+    names: int = 1,
 ) -> str:
-    """An HTML table of texts, with a title above and a note below it."""
+    """An HTML table of texts, with a title above and a note below it.
+
+    Args:
+        names: so many columns are names, the others figures.
+    """
 
     def line(cells: Sequence[str], tag: str) -> str:
-        return "<tr>" + "".join(f"<{tag}>{html.escape(c)}</{tag}>" for c in cells) + "</tr>"
+        parts = [
+            f"<{tag}{' class=name' * (place < names)}>{html.escape(cell)}</{tag}>"
+            for place, cell in enumerate(cells)
+        ]
+        return f"<tr>{''.join(parts)}</tr>"
 
     above = f"<h3>{html.escape(title)}</h3>" * bool(title)
     below = f'<p class="note">{html.escape(note)}</p>' * bool(note)

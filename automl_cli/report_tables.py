@@ -3,25 +3,31 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+import statistics
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from typing import Final, NamedTuple
 
+from automl_algorithms.contract import DECISIONS
 from automl_cli.formats import duration, number
 from automl_cli.report_data import Entry, Report, by_goal
+from automl_cli.report_supernets import Decided, Supernet, decided
 from automl_cli.report_targets import Reached
 from automl_cli.study_report import Group
 
 SHOWN_METRICS: Final = 5
+_SHOWN_DECISIONS: Final = 8  # of a group
 _FIRST: Final = "recipe and algorithm"
 
 
 class Table(NamedTuple):
-    """Texts; the first column names what a row is about."""
+    """Texts; the first `names` columns say what a row is about, the others are figures."""
 
     title: str
     head: list[str]
     rows: list[list[str]]
     note: str = ""
+    names: int = 1
 
 
 def main_table(groups: Sequence[Group], most: int = SHOWN_METRICS) -> Table:
@@ -29,15 +35,18 @@ def main_table(groups: Sequence[Group], most: int = SHOWN_METRICS) -> Table:
     goal = groups[0].objectives[0].metric
     others = [m for m in groups[0].metrics if m not in (goal, "seconds")]
     metrics = [goal, *others[: most - 1]]
+    shared = any(group.supernet_seconds is not None for group in groups)
     rows = [
         [
             *(g.name, str(len(g.studies)), f"{g.trials:g}"),
             *(_moments(*g.metrics[m], len(g.studies)) if m in g.metrics else "-" for m in metrics),
+            *["-" if g.supernet_seconds is None else duration(g.supernet_seconds)] * shared,
             duration(g.seconds),
         ]
         for g in groups
     ]
-    return Table("", [_FIRST, "seeds", "trials", *metrics, "time in trials"], rows)
+    times = [*["time in supernet"] * shared, "time in trials"]
+    return Table("", [_FIRST, "seeds", "trials", *metrics, *times], rows)
 
 
 def main_tables(report: Report, most: int = SHOWN_METRICS) -> list[Table]:
@@ -48,7 +57,10 @@ def main_tables(report: Report, most: int = SHOWN_METRICS) -> list[Table]:
 
 def further_tables(report: Report) -> list[Table]:
     """What was asked for, and the ranks when algorithms have recipes and seeds in common."""
-    made = [*_at(report), _reached(report), *_fronts(report), _ranks(report)]
+    made = [
+        *(*_at(report), _reached(report), *_fronts(report), _ranks(report)),
+        *(_supernets(report), _decisions(report), _algorithms(report)),
+    ]
     return [table for table in made if table is not None]
 
 
@@ -147,6 +159,98 @@ def _fronts(report: Report) -> list[Table]:
         names = ", ".join(f"{o.direction} {o.metric}" for o in goals)
         tables[goals] = Table(f"Pareto fronts: {names}", head, rows, note)
     return list(tables.values())
+
+
+def _supernets(report: Report) -> Table | None:
+    """What the supernets took; their groups' main table tells what the trials after them took."""
+    rows = []
+    for group, found in _sharing(report):
+        trainings = [s.cost.trainings for s in found if s.cost.trainings is not None]
+        decisions = decided(found)
+        clear = sum(2 * each.identified > len(each.found) for each in decisions)
+        cells = [group.name, str(len(found)), _all([s.cost.seconds for s in found], duration)]
+        rows.append([*cells, _all(trainings), f"{clear} of {len(decisions)}" if decisions else "-"])
+    if not rows:
+        return None
+    head = [_FIRST, "seeds", "time", "trainings", "decisions identified"]
+    note = "trainings: the same time in trainings of the static program; identified: in most seeds"
+    return Table("Supernets", head, rows, note)
+
+
+def _decisions(report: Report) -> Table | None:
+    """What the policies came to; of many decisions, those that were not identified come first."""
+    rows, hidden = [], 0
+    for group, found in _sharing(report):
+        decisions = decided(found)
+        open_first = sorted(decisions, key=lambda each: each.identified == len(each.found))
+        shown = decisions if len(decisions) <= _SHOWN_DECISIONS else open_first[:_SHOWN_DECISIONS]
+        hidden += len(decisions) - len(shown)
+        names = [group.name, *[""] * len(shown)]
+        rows += [[name, *_decision(each)] for name, each in zip(names, shown, strict=False)]
+    if not rows:
+        return None
+    note = f"{_count(hidden, 'further decision')}: --json" if hidden else ""
+    head = [_FIRST, "decision", "value", "probability", "candidates", "evidence", "identified"]
+    return Table("What the policies came to", head, rows, note, names=2)
+
+
+def _sharing(report: Report) -> Iterator[tuple[Group, list[Supernet]]]:
+    for entry in report.entries:
+        if entry.supernets:
+            yield entry.group, list(entry.supernets.values())
+
+
+def _decision(decision: Decided) -> list[str]:
+    """Of several seeds the value that most of them prefer, and means."""
+    found, seeds = decision.found, len(decision.found)
+    ((value, times),) = Counter(str(each.value) for each in found).most_common(1)
+    evidence = [each.evidence for each in found if each.evidence is not None]
+    if seeds == 1:
+        identified = "yes" if decision.identified else "not identified"
+    else:
+        identified = (
+            f"{decision.identified} of {seeds}" if decision.identified else "not identified"
+        )
+    return [
+        decision.id,
+        value if times == seeds else f"{value} ({times} of {seeds})",
+        f"{statistics.fmean(each.probability for each in found):.2f}",
+        str(found[0].candidates),
+        f"{statistics.fmean(evidence):.1f}" if evidence else "-",
+        identified,
+    ]
+
+
+def _algorithms(report: Report) -> Table | None:
+    """The comparison of the talk, a tick for each kind of decision that is accepted."""
+    if report.algorithms is None:
+        return None
+    methods: set[str] = set()
+    rows = []
+    for row in report.algorithms:
+        method = "" if row.method in methods else row.method.value
+        methods.add(row.method)
+        ticks = ["✓" if kind in row.accepts else "×" for kind in DECISIONS]
+        costs = [_all(row.trainings), _all(row.memory), str(len(row.costs) or "")]
+        rows.append([method, row.algorithm, *ticks, *costs])
+    kinds = [kind.replace("_", " ") for kind in DECISIONS]
+    head = ["method", "algorithm", *kinds, "trainings", "memory", "searches"]
+    note = (
+        "trainings, memory: of the searches here, as multiples of a training of their static "
+        "program; a search by trials is all of them, one of weight sharing its supernet"
+    )
+    title = "Which decisions algorithms accept, and what their searches cost"
+    return Table(title, head, rows, note, names=2)
+
+
+def _all(values: Sequence[float], form: Callable[[float], str] = number) -> str:
+    """Mean, and standard deviation where there are several; nothing where there are none."""
+    if not values:
+        return ""
+    spread = statistics.stdev(values) if len(values) > 1 and form is number else 0.0
+    return (
+        plus_minus(statistics.fmean(values), spread) if spread else form(statistics.fmean(values))
+    )
 
 
 def _moments(mean: float, spread: float, seeds: int) -> str:

@@ -3,7 +3,8 @@
 A policy prefers something in every decision, be it by chance. One is identified when the most
 probable candidate is clearly so, and, where the algorithm counts its evidence, when that backs it.
 What pays off late in a training (weight decay) is often not identified by rewards of one step
-(Wu et al. 2018, short-horizon bias): compare such candidates by trials.
+(Wu et al. 2018, short-horizon bias): compare such candidates by trials, or let autohas finish with
+a population (`finish: 2`).
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from automl_algorithms.weight_sharing.identified import is_identified
 from automl_cli.formats import short_name
 from automl_cli.policies import has_learned, preferred, read_policy
 
@@ -20,8 +22,6 @@ if TYPE_CHECKING:
     from automl_spaces.decisions import Decisions
     from automl_spaces.space import Space
 
-CLEAR: Final = 2.0  # times the probability of a uniform policy
-BACKED: Final = 2.5  # standard errors between the preferred candidate and the others
 EVIDENCE: Final = "evidence/"  # before a point's index, in the last record of a supernet
 _NAMED: Final = 4  # decisions in the line for a person
 
@@ -46,20 +46,11 @@ class Found(NamedTuple):
     @property
     def identified(self) -> bool:
         """Whether the policy prefers it clearly, and not by chance."""
-        backed = self.evidence is None or self.evidence >= BACKED
-        return backed and self.probability >= clear(self.candidates)
+        return is_identified(self.probability, self.candidates, self.evidence)
 
     def as_data(self) -> dict[str, Any]:
         """For a program."""
         return {**self._asdict(), "identified": self.identified}
-
-
-def clear(candidates: int) -> float:
-    """The probability from which one of so many candidates is clearly preferred.
-
-    Twice that of a uniform policy; of two or three candidates half way from there to certainty.
-    """
-    return min(CLEAR / candidates, (1 + 1 / candidates) / 2)
 
 
 def identification(

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import math
 import random
 import time
 from collections.abc import Callable, Iterator
@@ -21,7 +22,9 @@ from automl_algorithms.weight_sharing.derived import Derived
 from automl_algorithms.weight_sharing.loop import Loop, Record
 from automl_algorithms.weight_sharing.search import Diverged, SupernetSearch, Task
 from automl_cli.cost_book import CostBook
+from automl_cli.costs import Infeasible
 from automl_cli.ledger_schema import SupernetRow
+from automl_cli.limits import SUPERNET_SHARE
 from automl_cli.shared_checks import checked_supernet
 from automl_cli.shared_results import SHARED
 from automl_cli.shared_state import Pace, SharedState
@@ -83,10 +86,19 @@ class SharedSearch:
         return len({*self.derived, *self.compared, *([] if first is None else [first])})
 
     def costs(self, decisions: Decisions) -> dict[str, float]:
-        """Of a record's program."""
+        """Of a record's program; of one that cannot be run, infinite and outside of all bounds."""
         if decisions not in self._costs:
-            self._costs[decisions] = self._book.of(self.space.materialise(decisions))
+            program = self.space.materialise(decisions)
+            try:
+                self._costs[decisions] = self._book.of(program)
+            except Infeasible:
+                self._costs[decisions] = {name: self._beyond(name) for name in self.recipe.costs}
         return self._costs[decisions]
+
+    def _beyond(self, name: str) -> float:
+        """What no bounds on this cost accept."""
+        _, high = self.recipe.bounds.get(name, (-math.inf, 0.0))
+        return math.inf if math.isfinite(high) else -math.inf
 
     def known(self, decisions: Decisions, program: Any) -> dict[str, float]:
         """What is known of a trial before it runs: its costs, and its value with shared weights."""
@@ -122,6 +134,8 @@ class SharedSearch:
             except Exception as error:
                 raise state.blamed(self.step, error) from error
             self.seconds = after["seconds"] + time.perf_counter() - began
+            last = ledger.supernets(study.id)[-1]
+            ledger.supernet(study.id, last._replace(seconds=self.seconds))
             state.save(after, wanted, self._records())
         self.trials.found, self.trials.compared = self.derived, self.compared
 
@@ -131,7 +145,8 @@ class SharedSearch:
         """To the end, or until the time is over."""
         # What is done again after a kill is the same, and stays as others have read it.
         known = {row.step: (row.metrics, row.policy) for row in ledger.supernets(study.id)}
-        deadline = time.monotonic() + (self.recipe.budget["seconds"] or float("inf"))
+        seconds = self.recipe.budget["seconds"] or float("inf")
+        deadline = time.monotonic() + SUPERNET_SHARE * seconds  # the trials have the rest
         pace = Pace(state.save)
         self.loop.after_step = pace.step
         for record in self.loop:

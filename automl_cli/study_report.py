@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from automl_cli.ledger_schema import StudyRow, connect, explain
+from automl_cli.ledger_schema import StudyRow, SupernetRow, connect, explain
 from automl_cli.progress import MET
 from automl_cli.recipe_files import child
 from automl_cli.report_curves import Floats, Integers, best_of, incumbents, taken
@@ -28,6 +28,10 @@ SELECT id, state, {budget}, {parent}, metrics FROM trials
 WHERE study = ? AND "order" IS NOT NULL ORDER BY "order"
 """
 _DECISIONS = "SELECT decisions FROM trials WHERE study = ? AND id = ?"
+_SUPERNET = """
+SELECT step, steps, seconds, metrics, policy, time FROM supernets
+WHERE study = ? ORDER BY step DESC LIMIT 1
+"""
 
 
 class Problem(NamedTuple):
@@ -50,6 +54,7 @@ class StudyData:
         budgets: float64 [n], the fidelity granted, infinite for all of it.
         parents: int64 [n], the id of the trial that it went on from, -1 for none.
         metrics: by name, float64 [n]; NaN where a trial did not tell it.
+        supernet: the last record of it, in a search by weight sharing.
     """
 
     row: StudyRow
@@ -60,6 +65,7 @@ class StudyData:
     budgets: Floats
     parents: Integers
     metrics: dict[str, Floats]
+    supernet: SupernetRow | None = None
 
     def metric(self, name: str) -> Floats:
         """A metric of each trial, float64 [n]; NaN where it was not told."""
@@ -125,11 +131,17 @@ class StudyData:
         """Spent in its trials, all of them added up."""
         return float(np.nansum(self.metric("seconds")))
 
+    @property
+    def supernet_seconds(self) -> float:
+        """Spent on its supernet before the trials."""
+        return 0.0 if self.supernet is None else self.supernet.seconds
+
     def cumulated(self, name: str) -> Floats:
         """A metric added up over the trials, or their count for `trials`; float64 [n].
 
         Simulated seconds count as in the study's own budget: a trial that went on from another
-        is charged what it added, unless the recipe says `charge: scratch`.
+        is charged what it added, unless the recipe says `charge: scratch`. Seconds begin with
+        those of the supernet.
         """
         if name == "trials":
             return np.arange(1.0, len(self.ids) + 1)
@@ -138,7 +150,7 @@ class StudyData:
             there = dict(zip(self.ids.tolist(), costs.tolist(), strict=True))
             paid = [there.get(parent, 0.0) for parent in self.parents.tolist()]
             costs = np.maximum(costs - paid, 0.0)
-        return np.cumsum(costs)
+        return np.cumsum(costs) + (self.supernet_seconds if name == "seconds" else 0.0)
 
     @cached_property
     def _goes_on(self) -> bool:
@@ -195,6 +207,12 @@ class Group(NamedTuple):
         """Seconds spent in the trials of a study, on average."""
         return statistics.fmean(s.seconds for s in self.studies)
 
+    @property
+    def supernet_seconds(self) -> float | None:
+        """Seconds spent on the supernet of a study, on average; None when there is none."""
+        found = [s.supernet_seconds for s in self.studies if s.supernet is not None]
+        return statistics.fmean(found) if found else None
+
     def reports(self, name: str) -> bool:
         """Whether any trial of it told this metric."""
         return any(name in s.metrics for s in self.studies)
@@ -211,7 +229,14 @@ def read(path: Path, rows: Iterable[StudyRow]) -> list[StudyData]:
         # Ledgers from before there were budgets are only read here, never brought up to date.
         asked = {name: name if name in columns else "NULL" for name in ("budget", "parent")}
         statement = _TRIALS.format(**asked)
-        return [_study(row, ledger.execute(statement, (row.id,)).fetchall()) for row in rows]
+        return [
+            _study(
+                row,
+                ledger.execute(statement, (row.id,)).fetchall(),
+                ledger.execute(_SUPERNET, (row.id,)).fetchone(),
+            )
+            for row in rows
+        ]
     except sqlite3.Error as error:
         raise explain(path, error) from error
     finally:
@@ -247,7 +272,9 @@ def grouped(studies: Sequence[StudyData]) -> list[Group]:
     return groups
 
 
-def _study(row: StudyRow, trials: Sequence[tuple[Any, ...]]) -> StudyData:
+def _study(
+    row: StudyRow, trials: Sequence[tuple[Any, ...]], supernet: tuple[Any, ...] | None
+) -> StudyData:
     told = json.loads("[" + ",".join([metrics for *_, metrics in trials]) + "]")
     names = dict.fromkeys(name for metrics in told for name in metrics)
     states = [state for _, state, *_ in trials]
@@ -260,6 +287,7 @@ def _study(row: StudyRow, trials: Sequence[tuple[Any, ...]]) -> StudyData:
         np.array([np.inf if t[2] is None else t[2] for t in trials], dtype=np.float64),
         np.array([-1 if t[3] is None else t[3] for t in trials], dtype=np.int64),
         {n: np.array([m.get(n, np.nan) for m in told], dtype=np.float64) for n in names},
+        None if supernet is None else SupernetRow._make(supernet),
     )
 
 

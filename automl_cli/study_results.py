@@ -19,7 +19,7 @@ from automl_cli.recipe_files import child
 from automl_cli.recipe_schema import SECTIONS
 from automl_cli.runner import trial_seed
 from automl_cli.shipped import register_shipped
-from automl_spaces.errors import UserError
+from automl_spaces.errors import AutomlError, UserError
 from automl_spaces.json_form import from_json
 from automl_spaces.objective import Objective
 from automl_spaces.space import Space
@@ -62,6 +62,14 @@ def space_of(study: StudyRow) -> Space:
     recipe = Path(json.loads(study.environment).get("recipe") or "recipe.yaml")
     open_folders(import_folders(recipe))
     return Space.compile(from_json(study.space, imports_of(study)))
+
+
+def known_space(study: StudyRow) -> Space | None:
+    """As `space_of`; None where the program's own modules are not there any more."""
+    try:
+        return space_of(study)
+    except AutomlError:
+        return None
 
 
 def recipe_maker(ledger_path: Path, study_name: str) -> Callable[[int], str]:

@@ -4,6 +4,10 @@ The first run makes an environment in `.benchmarks/venv` with this checkout and 
 of `requirements.txt`; nothing is installed anywhere else. Prints a table and writes
 `results.json` and `results.md` here. Every figure is a median; what decides is the ratio, for
 both sides run in turns on the same machine in the same minutes.
+
+`--only NAME --keep` measures a part of the table anew and leaves the rest as it is. What takes
+long (`autohas_cost`) is measured by its name alone. `accelerators`, `nahas_testbed` and
+`weight_decay` answer questions that are no matter of speed: by name, each prints tables of its own.
 """
 
 from __future__ import annotations
@@ -32,6 +36,8 @@ BENCHMARKS = (
     "weight_sharing",
     "startup",
 )
+SLOW = ("autohas_cost",)  # have rows in the table, too, but are run by name alone
+SCRIPTS = ("accelerators", "nahas_testbed", "weight_decay")  # print what they find
 BEGIN, END = "<!-- speed: written by benchmarks/run.py -->", "<!-- /speed -->"
 PACKAGES = ("automl-cli", "pyglove", "optuna", "mlflow")
 VERSIONS = """
@@ -61,17 +67,20 @@ def main() -> int:
         start = time.perf_counter()
         print(f"{name} ...", end=" ", file=sys.stderr, flush=True)
         try:
-            rows[name] = importlib.import_module(name).measure(options.quick)
-        except (AssertionError, RuntimeError) as error:
+            if name in SCRIPTS:
+                subprocess.run([os.environ[OURS], HERE / f"{name}.py"], check=True)
+            else:
+                rows[name] = importlib.import_module(name).measure(options.quick)
+        except (AssertionError, RuntimeError, subprocess.CalledProcessError) as error:
             failed = True
             print(error, file=sys.stderr)
             continue
         print(f"{time.perf_counter() - start:.0f} s", file=sys.stderr)
     machine["load after"] = os.getloadavg()[0]
-    text = table([row for found in rows.values() for row in found])
-    print(text)
-    if not options.only and not failed:
-        write(rows, text, machine, options.quick)
+    if rows:
+        print(table([row for found in rows.values() for row in found]))
+    if not failed and (options.keep or not options.only):
+        write(rows, machine, quick=options.quick, keep=options.keep)
     missed = any(row.met is False for found in rows.values() for row in found)
     return 1 if failed or missed else 0
 
@@ -80,9 +89,12 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="fewer repeats: under two minutes")
     parser.add_argument(
-        "--only", action="append", choices=BENCHMARKS, metavar="NAME",
-        help=f"one of {', '.join(BENCHMARKS)}; may be repeated; writes no results",
+        "--only", action="append", choices=(*BENCHMARKS, *SLOW, *SCRIPTS), metavar="NAME",
+        help=f"one of {', '.join((*BENCHMARKS, *SLOW, *SCRIPTS))}; may be repeated; writes nothing",
     )  # fmt: skip
+    parser.add_argument(
+        "--keep", action="store_true", help="write, and keep the results of all other benchmarks"
+    )
     parser.add_argument(
         "--python",
         type=Path,
@@ -144,23 +156,56 @@ def number(value: float) -> str:
     return f"{value:.2f}" if 1 <= value < 10 else f"{float(f'{value:.3g}'):g}"
 
 
-def write(rows: dict[str, list[Row]], text: str, machine: dict[str, Any], quick: bool) -> None:
-    """Keep the results: as data, and as the table that the README shows."""
+def write(
+    rows: dict[str, list[Row]],
+    machine: dict[str, Any],
+    *,
+    quick: bool,
+    keep: bool,
+    folder: Path = HERE,
+) -> None:
+    """Keep the results: as data, and as the table that the README shows.
+
+    Args:
+        rows: by benchmark.
+        keep: benchmarks that are not among these stay as they were recorded, with their date.
+        folder: of the results, below that of the README.
+    """
+    path = folder / "results.json"
+    runs = {name: {"quick": quick, **machine, "rows": rows[name]} for name in rows}
+    if keep and path.exists():
+        runs = recorded(json.loads(path.read_text(encoding="utf-8"))) | runs
+    names = [name for name in (*BENCHMARKS, *SLOW) if name in runs]
     data = {
-        "machine": machine,
-        "quick": quick,
-        "rows": [
-            {"benchmark": n, **r._asdict(), "met": r.met} for n, rs in rows.items() for r in rs
-        ],
+        name: {**runs[name], "rows": [{**r._asdict(), "met": r.met} for r in runs[name]["rows"]]}
+        for name in names
     }
-    (HERE / "results.json").write_text(json.dumps(data, indent=1) + "\n", encoding="utf-8")
-    versions = ", ".join(f"{k} {v}" for k, v in machine["versions"].items())
-    foot = (
-        f"{machine['date']}, {machine['cores']} cores, Python {machine['python']}; {versions}; "
-        f"load average {machine['load before']:.1f} before and {machine['load after']:.1f} after."
+    path.write_text(json.dumps(data, indent=1) + "\n", encoding="utf-8")
+    feet: dict[str, list[str]] = {}
+    for name in names:
+        feet.setdefault(foot(runs[name]), []).append(name)
+    text = table([row for name in names for row in runs[name]["rows"]])
+    notes = [f"{', '.join(of)}: {how}" if len(feet) > 1 else how for how, of in feet.items()]
+    text = "\n\n".join([text, *notes])
+    (folder / "results.md").write_text(f"{text}\n", encoding="utf-8")
+    embed(folder.parent / "README.md", text)
+
+
+def recorded(data: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """Runs by benchmark, as `write` left them in `results.json`."""
+    return {
+        name: {**run, "rows": [Row(**{k: r[k] for k in Row._fields}) for r in run["rows"]]}
+        for name, run in data.items()
+    }
+
+
+def foot(run: dict[str, Any]) -> str:
+    """Where and when a benchmark was run."""
+    versions = ", ".join(f"{name} {version}" for name, version in run["versions"].items())
+    return (
+        f"{run['date']}, {run['cores']} cores, Python {run['python']}; {versions}; load average "
+        f"{run['load before']:.1f} before and {run['load after']:.1f} after."
     )
-    (HERE / "results.md").write_text(f"{text}\n\n{foot}\n", encoding="utf-8")
-    embed(HERE.parent / "README.md", f"{text}\n\n{foot}")
 
 
 def embed(page: Path, text: str) -> None:

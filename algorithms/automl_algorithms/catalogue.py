@@ -128,6 +128,45 @@ def capabilities(name: str) -> Capabilities:
     return SHARING
 
 
+def accepts(name: str) -> frozenset[str]:
+    """The kinds of decisions that an algorithm searches, of `contract.DECISIONS`.
+
+    Whoever searches by trials says so by its capabilities. Those of weight sharing declare it,
+    `accepts: ClassVar[frozenset[str]]`, and are read as text, their base classes after them.
+    """
+    found = entry(name)
+    if found.family == "weight_sharing" and found.source is not None:
+        return _declared(found.source, found.qualname)
+    kinds: frozenset[str] | None = getattr(load(name), "accepts", None)
+    return capabilities(name).accepts if kinds is None else kinds
+
+
+@cache
+def _declared(path: Path, qualname: str) -> frozenset[str]:
+    """What a class accepts, or the first of its bases that says so, from their modules' texts."""
+    import ast
+
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    classes = {node.name: node for node in tree.body if isinstance(node, ast.ClassDef)}
+    for node in classes[qualname].body:
+        match node:
+            case ast.AnnAssign(ast.Name("accepts"), value=ast.Call(args=[kinds])):
+                return frozenset(ast.literal_eval(kinds))
+    root = Path(__file__).parent.parent
+    homes = {
+        alias.name: root.joinpath(*node.module.split(".")).with_suffix(".py")
+        for node in tree.body
+        if isinstance(node, ast.ImportFrom) and node.module
+        for alias in node.names
+    }
+    for base in classes[qualname].bases:
+        if isinstance(base, ast.Name):
+            home = path if base.id in classes else homes.get(base.id)
+            if home is not None and home.is_file():
+                return _declared(home, base.id)
+    raise LookupError(f"{path.stem} does not say which decisions it accepts")
+
+
 def summary(name: str) -> str:
     """The first line of an algorithm's documentation, from its text."""
     found = entry(name)

@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 
 _Class = TypeVar("_Class", bound=type[Any])
 
+DECISIONS: Final = ("learning_rate", "weight_decay", "augmentation", "dropout", "architecture")
+"""Kinds of decisions by which algorithms are compared."""
+
 
 class Exhausted(Exception):  # noqa: N818 - it says that the space is done, it is not an error
     """There is nothing left to propose."""
@@ -68,6 +71,7 @@ class Capabilities(NamedTuple):
             weights there are.
         exact_resume: after restore and feedback it goes on as if it had never stopped.
         engine: the library whose version its proposals depend on; empty: none but our own.
+        model: fits a model of the objective to the results of its trials.
     """
 
     continuous: bool = True
@@ -78,6 +82,13 @@ class Capabilities(NamedTuple):
     fixed_architecture: bool = False
     exact_resume: bool = True
     engine: str = ""
+    model: bool = False
+
+    @property
+    def accepts(self) -> frozenset[str]:
+        """The kinds of decisions that it searches by trials, which set no others apart."""
+        kinds = frozenset(DECISIONS)
+        return kinds - {"architecture"} if self.fixed_architecture else kinds
 
     def shortfalls(self, space: Space, objectives: Sequence[Objective]) -> Iterator[str]:
         """Say what of this search lies beyond these capabilities, one clause for each."""
@@ -96,7 +107,7 @@ class Capabilities(NamedTuple):
 def _first_point(space: Space, asks: str) -> Iterator[str]:
     for point in space.points:
         if asks == "continuous" and point.cardinality is None:
-            what = f"it is continuous ({point.min:g} to {point.max:g}); list values, or give a step"
+            what = f"it is continuous ({point.min:g} to {point.max:g})"
         elif asks == "conditional" and point.conditions:
             what = "it exists only under another choice"
         elif asks == "groups" and point.group is not None:

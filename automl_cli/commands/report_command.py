@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from automl_cli.report_data import Report
     from automl_cli.report_pictures import Sections
     from automl_cli.report_tables import Table
+    from automl_cli.study_report import StudyData
 
 
 def _budget(ctx: click.Context, param: click.Parameter, value: str | None) -> Any:
@@ -85,6 +86,11 @@ def _point(ctx: click.Context, param: click.Parameter, value: str | None) -> Any
     callback=_point,
     help="Where the hypervolume is measured from; the worst values seen by default.",
 )
+@click.option(
+    "--algorithms",
+    is_flag=True,
+    help="Which decisions each algorithm accepts, and what its searches here cost.",
+)
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="Write one HTML file.")
 @click.option("--png", "folder", type=click.Path(path_type=Path), help="Write the plots as PNG.")
 @click.option("--mlflow", is_flag=True, help="Log the report to MLflow, as a run named report.")
@@ -98,6 +104,7 @@ def report_command(
     values: tuple[str, ...],
     published: Path | None,
     reference: tuple[float, ...] | None,
+    algorithms: bool,
     output: Path | None,
     folder: Path | None,
     mlflow: bool,
@@ -109,25 +116,36 @@ def report_command(
     Studies that differ in their seed only are one row: mean and standard deviation over seeds of
     the metrics of each study's best trial.
     """
-    from automl_cli.ledger import Ledger
     from automl_cli.report_budget import Budget
     from automl_cli.report_data import Wishes, as_data, build
-    from automl_cli.studies import ledger_path, matching
-    from automl_cli.study_report import grouped, read
+    from automl_cli.studies import ledger_path
+    from automl_cli.study_report import grouped
     from automl_spaces.errors import UserError
 
-    with Ledger(ledger_path(), read_only=True) as ledger:
-        rows = matching(ledger, studies)
-    found = [study for study in read(ledger_path(), rows) if len(study.ids)]
-    if not found:
+    found = _studies(studies, maybe_none=algorithms)
+    if not found and not algorithms:
         raise UserError("no trial of these studies has finished")
     budget = None if at is None else Budget(*at)
-    report = build(grouped(found), Wishes(x, target, reference, budget, values, published))
+    wishes = Wishes(x, target, reference, budget, values, published, algorithms)
+    report = build(grouped(found), wishes, ledger_path())
     if as_json:
         click.echo(json.dumps(as_data(report)))
     else:
         _print(report)
     return _write(report, output, folder, tracking_uri, mlflow=mlflow)
+
+
+def _studies(names: tuple[str, ...], *, maybe_none: bool) -> list[StudyData]:
+    """The studies of these names that have a finished trial."""
+    from automl_cli.ledger import Ledger
+    from automl_cli.studies import ledger_path, matching
+    from automl_cli.study_report import read
+
+    if maybe_none and not names and not ledger_path().exists():
+        return []
+    with Ledger(ledger_path(), read_only=True) as ledger:
+        rows = matching(ledger, names)
+    return [study for study in read(ledger_path(), rows) if len(study.ids)]
 
 
 def _print(report: Report) -> None:
@@ -141,8 +159,9 @@ def _print(report: Report) -> None:
     widest = [main_tables(report, most) for most in range(SHOWN_METRICS, 0, -1)]
     for choices in zip(*widest, strict=True):  # as many metrics as the terminal has room for
         _print_table(console, next((t for t in choices if _width(t) <= console.width), choices[-1]))
-    for table in further_tables(report):
-        console.print()
+    for number, table in enumerate(further_tables(report)):
+        if number or report.entries:
+            console.print()
         _print_table(console, table)
 
 
@@ -156,7 +175,7 @@ def _print_table(console: Any, table: Table) -> None:
     lines = Lines(box=None, padding=(0, 2, 0, 0), header_style="bold", title=table.title or None,
                   title_justify="left", title_style="bold")  # fmt: skip
     for i, name in enumerate(table.head):
-        lines.add_column(name, justify="left" if i == 0 else "right", no_wrap=i > 0)
+        lines.add_column(name, justify="left" if i < table.names else "right", no_wrap=i > 0)
     for row in table.rows:
         lines.add_row(*row)
     console.print(lines)
@@ -206,7 +225,7 @@ def _page(report: Report, sections: Sections) -> str:
     from automl_cli.report_tables import further_tables, main_tables
 
     tables = main_tables(report) + further_tables(report)
-    summary = "".join(report_html.table(t.head, t.rows, t.title, t.note) for t in tables)
+    summary = "".join(report_html.table(t.head, t.rows, t.title, t.note, t.names) for t in tables)
     return report_html.page("automl report", summary, sections)
 
 

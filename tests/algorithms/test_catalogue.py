@@ -5,10 +5,12 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
 from automl_algorithms import catalogue
+from automl_algorithms.contract import DECISIONS
 from automl_algorithms.multi_trial.evolution import Evolution
 from automl_spaces.errors import Mark, UserError
 
@@ -115,3 +117,35 @@ def test_a_name_is_no_path(name: str) -> None:
     """A recipe names algorithms, not files."""
     with pytest.raises(UserError, match="there is no algorithm"):
         catalogue.entry(name)
+
+
+def test_what_is_accepted_is_read_from_the_text(tmp_path: Path) -> None:
+    """From the class, else from a base in the same module or in another one."""
+    own = tmp_path / "own.py"
+    own.write_text(
+        "import not_installed\n"
+        "from automl_algorithms.multi_trial.pbt import Pbt\n\n"
+        "class Base:\n    accepts: ClassVar[frozenset[str]] = frozenset({'dropout'})\n\n"
+        "class Own(Base):\n    accepts: ClassVar[frozenset[str]] = frozenset(['architecture'])\n\n"
+        "class Heir(Base):\n    name = 'heir'\n\n"
+        "class Stranger(Pbt):\n    name = 'stranger'\n"
+    )
+    assert catalogue._declared(own, "Own") == {"architecture"}
+    assert catalogue._declared(own, "Heir") == {"dropout"}
+    with pytest.raises(LookupError, match="contract does not say"):
+        catalogue._declared(own, "Stranger")
+
+
+@pytest.mark.parametrize("name", catalogue.names("weight_sharing"))
+def test_what_is_accepted_is_what_the_class_says(name: str) -> None:
+    """Of every algorithm of weight sharing, one of the known kinds at least."""
+    accepts = catalogue.accepts(name)
+    assert accepts == catalogue.load(name).accepts
+    assert accepts
+    assert accepts <= set(DECISIONS)
+
+
+def test_who_searches_by_trials_accepts_everything() -> None:
+    """But for an architecture that must stay."""
+    assert catalogue.accepts("random") == set(DECISIONS)
+    assert catalogue.accepts("pbt") == set(DECISIONS) - {"architecture"}

@@ -42,11 +42,12 @@ def test_running_trials_count_where_their_cost_is_known(limits: Limits, reason: 
 
 
 def test_seconds_count_from_the_start_of_this_run() -> None:
-    """What an earlier run took is not charged."""
-    progress = _progress("completed")
-    progress.started = time.monotonic() - 10
-    assert Limits(seconds=9).reached(progress, 0, 0.0) == "seconds"
-    assert Limits(seconds=60).reached(progress, 0, 0.0) == ""
+    """What an earlier run took is not charged; what comes before the trials is."""
+    progress, began = _progress("completed"), time.monotonic() - 10
+    assert progress.started > began + 9
+    assert Limits(seconds=9, began=began).reached(progress, 0, 0.0) == "seconds"
+    assert Limits(seconds=60, began=began).reached(progress, 0, 0.0) == ""
+    assert Limits(seconds=9).reached(progress, 0, 0.0) == ""
 
 
 def test_a_search_without_hope_ends() -> None:

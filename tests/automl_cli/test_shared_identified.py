@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
+from automl_algorithms.weight_sharing.identified import clear
 from automl_cli.ledger_schema import SupernetRow
-from automl_cli.shared_identified import Found, clear, identification, line
+from automl_cli.shared_identified import Found, identification, line
 from automl_spaces import oneof
 from automl_spaces.registry import symbolize
 from automl_spaces.space import Space

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -17,7 +18,7 @@ from automl_cli.progress import Finished
 from automl_cli.rank_correlation import kendall_tau
 from automl_spaces.objective import Objective
 from tests.automl_cli.command_line import Project
-from tests.automl_cli.supernets import write_recipe
+from tests.automl_cli.supernets import toy, write_recipe
 
 SHARING = catalogue.names(family="weight_sharing")
 
@@ -250,3 +251,25 @@ def test_the_table_keeps_ids_and_decisions(project: Project) -> None:
     assert all(name in wide for name in names)
     narrow = _shown(metrics, 30)
     assert narrow[2].split()[:2] == ["12345", "123.5k"]
+
+
+def test_seconds_are_those_of_the_whole_run(project: Project) -> None:
+    """The supernet has half of them at most, its trials the rest; then nothing starts any more."""
+    write_recipe(
+        project,
+        program=toy(pause=0.05),
+        budget="{seconds: 2.5}",
+        sharing="{epochs: 100, derived: 1, compare: 100}",
+    )
+    began = time.monotonic()
+    code, out, err = project("run", "recipe.yaml", "--json")
+    assert code == 0, err
+    supernet = json.loads(out)["supernet"]
+    assert supernet["steps"] < supernet["of_steps"]
+    assert 1.2 < supernet["seconds"] < 2.5
+    assert 1 <= len(project.finished()) < 100
+    assert time.monotonic() - began < 20
+    with Ledger(project.folder / ".automl" / "ledger.db", read_only=True) as ledger:
+        (study,) = ledger.studies()
+        recorded = ledger.supernets(study.id)[-1].seconds  # its derivation is part of it
+    assert recorded == pytest.approx(supernet["seconds"], abs=1e-3)

@@ -48,7 +48,7 @@ class Bayesian(Algorithm):
         ordinal: candidates that are all numbers (kernel sizes, widths) are ordered by size.
     """
 
-    capabilities = Capabilities(max_objectives=None, engine="optuna")
+    capabilities = Capabilities(max_objectives=None, engine="optuna", model=True)
 
     def __init__(
         self,
@@ -67,7 +67,7 @@ class Bayesian(Algorithm):
         self.sampler, self.startup = sampler, startup
         self.population, self.ordinal = population, ordinal
         if sampler == "cmaes":
-            self.capabilities = Capabilities(max_objectives=1, engine="optuna")
+            self.capabilities = Capabilities(max_objectives=1, engine="optuna", model=True)
 
     def setup(self, space: Space, objectives: Sequence[Objective], seed: int) -> None:
         """Open an empty study. Raises `UserError` when cmaes finds no number to optimise."""

@@ -20,7 +20,7 @@ from bisect import insort
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
-from automl_algorithms.contract import Observation, algorithm
+from automl_algorithms.contract import Capabilities, Observation, algorithm
 from automl_algorithms.multi_trial import _axes, _brackets, _fidelity
 from automl_algorithms.multi_trial.hyperband import Hyperband
 from automl_spaces.errors import UserError, did_you_mean
@@ -70,6 +70,8 @@ class Bohb(Hyperband):
         random_fraction: part of the configurations that are drawn at random.
         min_bandwidth: of the kernels; numbers lie in [0, 1].
     """
+
+    capabilities = Capabilities(multi_fidelity=True, model=True)
 
     def __init__(
         self,

@@ -27,7 +27,7 @@ import random
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Final, Literal
 
-from automl_algorithms.contract import Algorithm, Observation, Plan, algorithm
+from automl_algorithms.contract import Algorithm, Capabilities, Observation, Plan, algorithm
 from automl_spaces.decisions import Decisions
 from automl_spaces.errors import UserError, did_you_mean
 
@@ -60,6 +60,8 @@ class GaussianProcess(Algorithm):
             of BANANAS: explores more).
         startup: trials of a Latin hypercube that come before the model.
     """
+
+    capabilities = Capabilities(model=True)
 
     def __init__(self, *, acquisition: Literal["ei", "its"] = "ei", startup: int = 20) -> None:
         if acquisition not in ACQUISITIONS:

@@ -12,7 +12,8 @@ published without code, and what else there is (baseline, warm-up, costs) is TuN
 
 Before the policy moves, and in decisions whose turn it is not, h is the static program's. Hence
 what is learned of h is its worth from there on and within `horizon` steps, so that what pays off
-late (weight decay) may remain unidentified: see `identification`.
+late (weight decay) may remain unidentified: see `identified`. Such decisions may be left to a
+population of trainings, which the paper lacks (`finish`): see `_population`.
 """
 
 from __future__ import annotations
@@ -25,9 +26,11 @@ from typing import Any, ClassVar, Literal
 from automl_algorithms.contract import algorithm
 from automl_algorithms.weight_sharing import derivation
 from automl_algorithms.weight_sharing._baseline import Baseline
+from automl_algorithms.weight_sharing._finish import Finish
 from automl_algorithms.weight_sharing._presets import one_of
 from automl_algorithms.weight_sharing._temporary import Temporary
 from automl_algorithms.weight_sharing._turns import Turns
+from automl_algorithms.weight_sharing.derivation import Policy
 from automl_algorithms.weight_sharing.live import beginning
 from automl_algorithms.weight_sharing.search import Batch, Diverged, Moment, Task
 from automl_algorithms.weight_sharing.supernet import Supernet
@@ -55,6 +58,9 @@ class AutoHAS(TuNAS):
         groups: of decisions that are searched one after the other, as lists of paths:
             [[model], [optimizer, augment]]. Before its turn a group is the static program's,
             afterwards it is what was found.
+        finish: trainings, as long as the search, that may be spent on live decisions that the
+            rewards left open, within the search's last steps; 0 leaves them open.
+        members: trainings that such a finish begins with.
         value: numbers beside the network end at the most probable candidate, or at the one that
             is nearest to the mean of the policy in the order of their values.
         lr: of the policy.
@@ -66,6 +72,9 @@ class AutoHAS(TuNAS):
     """
 
     live: ClassVar[bool] = True
+    accepts: ClassVar[frozenset[str]] = frozenset(
+        {"learning_rate", "weight_decay", "augmentation", "dropout", "architecture"}
+    )
 
     def __init__(
         self,
@@ -74,6 +83,8 @@ class AutoHAS(TuNAS):
         every: int | None = None,
         horizon: int = 1,
         groups: Sequence[Sequence[str]] = (),
+        finish: float = 0.0,
+        members: int = 8,
         value: Literal["argmax", "mean"] = "argmax",
         lr: float | None = None,
         beta: float | None = None,
@@ -96,7 +107,7 @@ class AutoHAS(TuNAS):
             if number is not None and number < 1:
                 raise UserError(f"{name} must be at least 1, got {number}")
         self.shared, self.every, self.horizon, self.value = shared, every, horizon, value
-        self.groups = groups
+        self.groups, self.finish = groups, Finish(finish, members)
         self.deviation = Baseline(baseline)
 
     def setup(self, net: Supernet, task: Task) -> None:
@@ -110,9 +121,16 @@ class AutoHAS(TuNAS):
         self.period = self.every or (2 if shares and self.shared != "sample" else 5)
         self.past: deque[Batch] = deque(maxlen=self.horizon)
         self.trusted: list[Value] = []  # live values of a shared step that went well
+        self.finish.setup(self)
 
     def step(self, train: Batch, valid: Callable[[], Batch], at: Moment) -> dict[str, float]:
         """If it is time, records are judged and the policy is told; then the shared step."""
+        begin = self.finish.begin(at.steps)
+        if at.step == begin:
+            self.finish.fork(self._record(frozenset()), self.evidence.of, begin)
+        if self.finish.population is not None:
+            return self.finish.population.step(train, valid, at)
+        at = at._replace(steps=begin)  # schedules of the policy end where the finish begins
         delay = self.options.delay
         learning = self.turns.learning(max(0.0, (at.progress - delay) / (1 - delay)))
         self.past.append(train)
@@ -141,6 +159,14 @@ class AutoHAS(TuNAS):
         seen = {key: sum(values) / len(values) for key, values in sums.items() if values}
         return {"loss": loss} | seen | {"ruined": 1 - sum(known) / len(known)}
 
+    def policy(self) -> Policy:
+        """As learned so far; for decisions that the finish is about, as its members have them."""
+        return {**super().policy(), **self.finish.policy()}
+
+    def found(self) -> dict[str, float]:
+        """As TuNAS; and what the finish has found."""
+        return super().found() | self.finish.found()
+
     def rewarded(self, quality: float, costs: Mapping[str, float]) -> float:
         """As TuNAS; but nothing counts for less than a ruined step, which is the worst.
 
@@ -156,7 +182,8 @@ class AutoHAS(TuNAS):
 
     def derive(self, valid: Callable[[], Batch]) -> Iterator[Decisions]:
         """The best of every decision, as `value` has it; then the most probable records."""
-        yield self._record(frozenset())
+        finish = self.finish.population
+        yield self._record(frozenset()) if finish is None else finish.members[0].record
         yield from super().derive(valid)
 
     def _last(
@@ -268,6 +295,7 @@ class AutoHAS(TuNAS):
             "deviation": self.deviation.state_dict(),
             "past": past,
             "trusted": self.trusted,
+            "finish": self.finish.state_dict(),
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
@@ -276,6 +304,7 @@ class AutoHAS(TuNAS):
         self.deviation.load_state_dict(state["deviation"])
         self.past.extend(state["past"])
         self.trusted = state["trusted"]
+        self.finish.load_state_dict(state["finish"])
 
 
 def _is_number(value: Any) -> bool:

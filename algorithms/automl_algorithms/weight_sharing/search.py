@@ -88,6 +88,8 @@ class SupernetSearch(ABC):
     Class attributes:
         live: it can search what acts between steps: hyperparameters of the training.
         inert: it can search what acts through costs alone: an accelerator.
+        accepts: of `contract.DECISIONS`, the kinds that it can search. Rates of dropout are
+            decisions of the network.
 
     Attributes:
         net, task: what is searched.
@@ -100,6 +102,7 @@ class SupernetSearch(ABC):
     capabilities: Capabilities = Capabilities(continuous=False)
     live: ClassVar[bool] = False
     inert: ClassVar[bool] = False
+    accepts: ClassVar[frozenset[str]] = frozenset({"architecture", "dropout"})
     clip: float | None = None  # norm that a gradient of the weights may have
     net: Supernet
     task: Task

@@ -15,12 +15,18 @@ cost is met, while with earlier rewards (Tan et al. 2019, MnasNet) beta had to b
 At first the policy rests (`delay`), and the weights are warmed up: with a probability that falls
 linearly from 1 to 0, a decision between modules has all of them computed with equal weights, and
 a decision about a size takes the largest. Only active decisions count in log p.
+
+With an accelerator among the decisions this is the one-shot search of NAHAS (Zhou et al. 2021,
+arXiv 2102.08619, section 4). Q does not depend on such inert decisions: so each step prices several
+accelerators for the network that it has judged, and their policy ascends by these rewards alone,
+(R - mean) / deviation, which are without noise, and alike whether the target is near or far.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Collection, Mapping
+from statistics import fmean, pstdev
 from typing import Any, ClassVar, Final, Literal, NamedTuple
 
 import torch
@@ -29,6 +35,7 @@ from automl_algorithms.contract import algorithm
 from automl_algorithms.weight_sharing._baseline import Baseline
 from automl_algorithms.weight_sharing._evidence import Evidence
 from automl_algorithms.weight_sharing._presets import chosen
+from automl_algorithms.weight_sharing._targets import shaped, targets
 from automl_algorithms.weight_sharing.derivation import Policy
 from automl_algorithms.weight_sharing.logits import Logits
 from automl_algorithms.weight_sharing.search import Batch, Moment, SupernetSearch, Task
@@ -36,15 +43,6 @@ from automl_algorithms.weight_sharing.supernet import Supernet
 from automl_algorithms.weight_sharing.tree import listed
 from automl_spaces.decisions import Decisions
 from automl_spaces.errors import UserError
-
-Shape = Literal["absolute", "hinge", "mnas", "mnas_hard"]
-"""How a cost enters the reward, x being T / T0.
-
-- absolute: Q + beta |x - 1|.
-- hinge: Q + beta max(0, x - 1): cheaper is as good.
-- mnas: Q x^beta.
-- mnas_hard: Q min(1, x^beta).
-"""
 
 
 class Preset(NamedTuple):
@@ -92,6 +90,7 @@ class TuNAS(SupernetSearch):
         target: of that cost; None: the middle of its bounds, or the one bound that there is.
         shape: of the reward; None: absolute, but hinge for a cost with an upper bound only.
         baseline: decay of the running mean of the rewards.
+        priced: records that differ in inert decisions alone and are priced in each step.
         clip: norm that a gradient of the weights may have; None for any.
     """
 
@@ -114,6 +113,7 @@ class TuNAS(SupernetSearch):
         target: float | None = None,
         shape: Literal["absolute", "hinge", "mnas", "mnas_hard"] | None = None,
         baseline: float = 0.95,
+        priced: int = 16,
         clip: float | None = None,
     ) -> None:
         self.options = chosen(
@@ -127,16 +127,19 @@ class TuNAS(SupernetSearch):
             )
         if self.options.samples < 1:
             raise UserError(f"samples must be at least 1, got {samples}")
+        if priced < 2:
+            raise UserError(f"priced must be at least 2, for a comparison, got {priced}")
         if self.options.beta > 0:
             raise UserError(f"beta {beta:g} would reward the cost: it must not be positive")
         self.cost, self.target, self.shape = cost, target, shape
         self.baseline = Baseline(baseline)
-        self.clip = clip
+        self.worst: float | None = None  # of the rewards so far
+        self.priced, self.clip = priced, clip
 
     def setup(self, net: Supernet, task: Task) -> None:
         """A uniform policy; the targets of the costs."""
         super().setup(net, task)
-        self.targets = self._targets()
+        self.targets = targets(task.bounds, self.cost, self.target, self.shape)
         if net.inert and not self.targets:
             ids = listed(net.space.points[index].id for index in sorted(net.inert))
             raise UserError(
@@ -164,8 +167,15 @@ class TuNAS(SupernetSearch):
             drawn.append(self.logits.sample(self.rng))
         batch = valid()
         judged = [self._judged(each, batch) for each in drawn]
-        self._ascend(drawn, [found["reward"] for found in judged], at)
-        return seen | {key: sum(f[key] for f in judged) / len(judged) for key in judged[0]}
+        shared = self.net.gates.keys() - self.net.inert
+        self._ascend(drawn, [found["reward"] for found in judged], at, shared)
+        if self.net.inert:
+            self._ascend_inert(drawn[0], judged[0]["quality"], at)
+        for key in judged[0]:
+            finite = [found[key] for found in judged if math.isfinite(found[key])]
+            if finite:
+                seen[key] = sum(finite) / len(finite)
+        return seen
 
     def policy(self) -> Policy:
         """As learned so far."""
@@ -181,21 +191,19 @@ class TuNAS(SupernetSearch):
         }
 
     def rewarded(self, quality: float, costs: Mapping[str, float]) -> float:
-        """The reward of a record: its quality, changed by its costs; not finite is worst."""
+        """The reward of a record: its quality, changed by its costs.
+
+        A record with a cost that is not finite cannot be run at all: it has the worst reward so
+        far. A quality that is not finite tells nothing of the record: the mean.
+        """
+        if not all(math.isfinite(costs[name]) for name in self.targets):
+            return self.baseline.mean if self.worst is None else self.worst
         if not math.isfinite(quality):
             return self.baseline.mean
         found = quality
         for name, (target, shape) in self.targets.items():
-            ratio = costs[name] / target
-            match shape:
-                case "absolute":
-                    found += self.options.beta * abs(ratio - 1)
-                case "hinge":
-                    found += self.options.beta * max(0.0, ratio - 1)
-                case "mnas":
-                    found *= ratio**self.options.beta
-                case _:
-                    found *= min(1.0, ratio**self.options.beta)
+            found = shaped(found, costs[name] / target, shape, self.options.beta)
+        self.worst = found if self.worst is None else min(self.worst, found)
         return found
 
     def _judged(self, decisions: Decisions, batch: Batch) -> dict[str, float]:
@@ -233,44 +241,53 @@ class TuNAS(SupernetSearch):
         at: Moment,
         learning: Collection[int] | None = None,
     ) -> None:
+        n, total = len(rewards), sum(rewards)
+        running = self.baseline.take(total / n)
+        means = [(total - reward) / (n - 1) if n > 1 else running for reward in rewards]
+        advantages = [reward - mean for reward, mean in zip(rewards, means, strict=True)]
+        self._follow(drawn, advantages, at, learning)
+
+    def _ascend_inert(self, decisions: Decisions, quality: float, at: Moment) -> None:
+        """Compare records that are as this one, and as good, but for their inert decisions."""
+        drawn = [self._redrawn(decisions) for _ in range(self.priced)]
+        rewards = [self.rewarded(quality, self.task.costs(each)) for each in drawn]
+        spread = pstdev(rewards)
+        if spread > 0:
+            mean = fmean(rewards)
+            advantages = [(reward - mean) / spread for reward in rewards]
+            self._follow(drawn, advantages, at, self.net.inert)
+
+    def _redrawn(self, decisions: Decisions) -> Decisions:
+        """A record with inert decisions drawn anew; no other decision depends on them."""
+        drawn = self.logits.sample(self.rng).values
+        values = enumerate(zip(decisions.values, drawn, strict=True))
+        return Decisions(
+            self.net.space,
+            tuple(new if index in self.net.inert else old for index, (old, new) in values),
+        )
+
+    def _follow(
+        self,
+        drawn: list[Decisions],
+        advantages: list[float],
+        at: Moment,
+        learning: Collection[int] | None = None,
+    ) -> None:
+        """A step of the policy of the points that are learning; None: of all."""
         lr, delay = self.options.lr, self.options.delay
         past = (at.progress - delay) / (1 - delay)
         for group in self.optimizer.param_groups:
             group["lr"] = lr * self.options.growth**past
-        n, total = len(rewards), sum(rewards)
-        running = self.baseline.take(total / n)
+        gates = self.net.gates if learning is None else learning
         terms = []
-        for decisions, reward in zip(drawn, rewards, strict=True):
-            baseline = (total - reward) / (n - 1) if n > 1 else running
-            terms.append((baseline - reward) / n * self.logits.log_prob(decisions, learning))
-            self.evidence.take(decisions, reward - baseline, learning or self.net.gates)
+        for decisions, advantage in zip(drawn, advantages, strict=True):
+            terms.append(-advantage / len(drawn) * self.logits.log_prob(decisions, learning))
+            self.evidence.take(decisions, advantage, gates)
         self.optimizer.zero_grad()
         loss = torch.stack(terms).sum()
         if loss.requires_grad:
             loss.backward()  # type: ignore[no-untyped-call]
             self.optimizer.step()
-
-    def _targets(self) -> dict[str, tuple[float, Shape]]:
-        """The target and the shape of each cost that counts."""
-        bounds = dict(self.task.bounds)
-        if self.cost is not None:
-            bounds = {self.cost: bounds.get(self.cost, (-math.inf, math.inf))}
-        elif self.target is not None:
-            raise UserError("a target needs a cost: {name: tunas, cost: madds, target: 3.0e+8}")
-        found: dict[str, tuple[float, Shape]] = {}
-        for name, (low, high) in bounds.items():
-            ends = [end for end in (low, high) if math.isfinite(end)]
-            if self.target is None and not ends:
-                raise UserError(
-                    f"what is the target of {name}?",
-                    hint=f"target: ..., or constraints: {{{name}: {{max: ...}}}} in the recipe",
-                )
-            target = sum(ends) / len(ends) if self.target is None else self.target
-            if target <= 0:
-                raise UserError(f"the target of {name} must be positive, not {target:g}")
-            one_sided = self.target is None and ends == [high]
-            found[name] = target, self.shape or ("hinge" if one_sided else "absolute")
-        return found
 
     def state_dict(self) -> dict[str, Any]:
         """The policy, its optimiser and the baseline too."""
@@ -278,6 +295,7 @@ class TuNAS(SupernetSearch):
             "logits": self.logits.state_dict(),
             "optimizer": self.optimizer.state_dict(),
             "baseline": self.baseline.state_dict(),
+            "worst": self.worst,
             "evidence": self.evidence.state_dict(),
         }
 
@@ -287,4 +305,5 @@ class TuNAS(SupernetSearch):
         self.logits.load_state_dict(state["logits"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.baseline.load_state_dict(state["baseline"])
+        self.worst = state["worst"]
         self.evidence.load_state_dict(state["evidence"])

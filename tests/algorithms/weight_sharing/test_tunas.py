@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 from pathlib import Path
 from typing import Any
@@ -62,6 +63,29 @@ def test_hard_rewards_are_flat_below_the_target() -> None:
     assert mnas.rewarded(0.8, {"price": 50}) == pytest.approx(0.8 * 0.5**-0.07)
 
 
+def test_what_cannot_be_run_has_the_worst_reward_so_far() -> None:
+    """Also after going on from a state; before anything is known it is the mean."""
+    tunas = priced(float("-inf"), 100, beta=-0.2)
+    assert tunas.rewarded(0.8, {"price": float("inf")}) == tunas.baseline.mean == 0
+    for price in (50, 300, 150):
+        tunas.rewarded(0.8, {"price": price})
+    assert tunas.rewarded(0.9, {"price": float("inf")}) == pytest.approx(0.8 - 0.2 * 2)
+    again = priced(float("-inf"), 100, beta=-0.2)
+    again.load_state_dict(tunas.state_dict())
+    assert again.rewarded(0.1, {"price": float("-inf")}) == tunas.worst
+
+
+def test_a_cost_that_is_not_finite_is_not_averaged() -> None:
+    """What a step tells are finite numbers, and the policy stays one."""
+    net = bandit(ROWS)
+    task = Task(GOAL, 0, lambda _: {"price": float("inf")}, {"price": (0.0, 1.0)})
+    tunas = ready(net, task, delay=0.0, warmup=0.0)
+    seen = tunas.step(torch.zeros(()), lambda: torch.zeros(()), Moment(0, 0, 1, 10))
+    assert seen.keys() == {"loss", "quality", "reward"}
+    assert all(map(math.isfinite, seen.values()))
+    assert all(map(math.isfinite, tunas.policy()[0]))
+
+
 def test_targets_come_from_the_constraints() -> None:
     """The middle of a band, or what the option says; without either it is asked for."""
     assert priced(90, 110).targets == {"price": (100, "absolute")}
@@ -80,6 +104,7 @@ def test_targets_come_from_the_constraints() -> None:
         {"delay": 0.1, "warmup": 0.2},
         {"delay": 1.0},
         {"samples": 0},
+        {"priced": 1},
         {"preset": "papers"},
     ],
 )

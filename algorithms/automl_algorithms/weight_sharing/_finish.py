@@ -1,0 +1,110 @@
+"""The finish of a search: what it has not identified is left to a population of trainings."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any, Final
+
+from automl_algorithms.weight_sharing import derivation
+from automl_algorithms.weight_sharing._halving import contenders, share
+from automl_algorithms.weight_sharing._population import Population
+from automl_algorithms.weight_sharing.derivation import Policy
+from automl_algorithms.weight_sharing.identified import is_identified
+from automl_algorithms.weight_sharing.search import SupernetSearch
+from automl_spaces.decisions import Decisions
+from automl_spaces.errors import UserError
+
+SURE: Final = 4.0
+"""Standard errors that spare a decision from the finish. The best of many candidates after a few
+dozen rewards has 2.5 now and then by chance; and to compare what was clear costs a little, not to
+compare what was not costs the search."""
+
+
+class Finish:
+    """When it begins, and between whom.
+
+    Args:
+        trainings: that it may cost at most, each as long as the search; 0: there is no finish.
+        members: of the population, at most.
+
+    Attributes:
+        population: once it has begun, and something was left to it.
+    """
+
+    def __init__(self, trainings: float, members: int) -> None:
+        if trainings < 0:
+            raise UserError(f"finish must not be negative, got {trainings:g}")
+        if members < 2:
+            raise UserError(f"members must be at least 2, for a comparison, got {members}")
+        self.trainings, self.members = trainings, members
+        self.population: Population | None = None
+
+    def setup(self, search: SupernetSearch) -> None:
+        """How much of the search it takes."""
+        self.search, self.net = search, search.net
+        combinations = math.prod(self.net.gates[index].size for index in self.net.live)
+        most = min(self.members, combinations)
+        self.share = share(most, self.trainings) if most > 1 else 0.0
+
+    def begin(self, steps: int) -> int:
+        """The step of a search that it begins with; `steps` if there is none."""
+        return steps - round(self.share * steps)
+
+    def fork(self, best: Decisions, evidence: Callable[[int, int], float | None], at: int) -> None:
+        """Begin: members that differ in live decisions that are not identified, if there are any.
+
+        Args:
+            best: the record that the search would end with.
+            evidence: for a candidate of a decision, in standard errors.
+            at: the step.
+        """
+        space, policy = self.net.space, self.search.policy()
+        left: list[int] = []
+        for index in sorted(self.net.live):
+            chances, point = policy[index], space.points[index]
+            place = max(range(len(chances)), key=chances.__getitem__)
+            counts = best.values[index] is not None or any(p in left for p, _ in point.conditions)
+            backing = evidence(index, place)
+            if counts and not is_identified(chances[place], len(chances), backing, SURE):
+                left.append(index)
+        sizes = {index: len(policy[index]) for index in left}
+        likely = {index: _only(best, index, chances) for index, chances in policy.items()}
+        records = {best: None}
+        for places in contenders(sizes, self.members, self.search.rng):
+            certain = {i: _one_hot(place, sizes[i]) for i, place in places.items()}
+            records[derivation.argmax(space, likely | certain, self.net.settled)] = None
+        if len(records) > 1:
+            members = list(records)[: self.members]
+            self.population = Population(self.search, members, frozenset(left), at)
+
+    def policy(self) -> Policy:
+        """Of the decisions that it is about: how many members that are left have each candidate."""
+        return {} if self.population is None else self.population.policy()
+
+    def found(self) -> dict[str, float]:
+        """As a search's: the evidence for what is best now."""
+        return {} if self.population is None else self.population.found()
+
+    def state_dict(self) -> dict[str, Any] | None:
+        """The population."""
+        return None if self.population is None else self.population.state_dict()
+
+    def load_state_dict(self, state: dict[str, Any] | None) -> None:
+        """Go on from a state; called after `setup`."""
+        if state is not None:
+            self.population = Population.of_state(self.search, state)
+
+
+def _only(record: Decisions, index: int, chances: Sequence[float]) -> Sequence[float]:
+    """The record's candidate; the policy where it has none."""
+    value = record.values[index]
+    return (
+        chances
+        if value is None
+        else _one_hot(record.space.points[index].place(value), len(chances))
+    )
+
+
+def _one_hot(place: int, size: int) -> list[float]:
+    return [float(i == place) for i in range(size)]

@@ -1,0 +1,166 @@
+"""NAHAS's table on the data that ships: `python benchmarks/nahas_table.py`.
+
+Every row is run by `automl run` in one folder, and resumed there when it is run again. Columns:
+
+- validation and test accuracy of the best trial, in percent.
+- latency and energy of its network on its accelerator, by the analytic model, in units of the best
+  row of its group too: the groups have limits of their own, as in the paper's table.
+- hypervolume of validation accuracy and latency over all trials, as a share of the rectangle from
+  (0, the group's limit) to (100 %, 0 ms).
+- search cost: time of all trials, of one-shot search of the supernet and the derivation, in units
+  of one training of the static program. The one trial of one-shot search is its final training.
+
+All are means over seeds.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+from pathlib import Path
+from statistics import fmean
+from typing import Any, NamedTuple
+
+from automl_algorithms.pareto import hypervolume
+from automl_cli.ledger import Ledger
+from automl_cli.output import best_rows
+from automl_cli.recipe import load_recipe
+from automl_cli.study_results import objectives_of
+
+ROOT = Path(__file__).parent.parent
+
+
+class Row(NamedTuple):
+    """A line of the table: a recipe, and what it is called."""
+
+    recipe: str
+    title: str
+
+    @property
+    def one_shot(self) -> bool:
+        """Whether it trains a supernet."""
+        return "oneshot" in self.recipe
+
+
+GROUPS = (
+    (
+        Row("static", "MobileNetV2, baseline accelerator"),
+        Row("fixed", "IBN-only, fixed accelerator"),
+        Row("phase", "IBN-only, accelerator first"),
+        Row("joint", "IBN-only NAHAS, multi-trial"),
+        Row("oneshot", "IBN-only NAHAS, one-shot"),
+    ),
+    (
+        Row("fused_fixed", "with fused IBN, fixed accelerator"),
+        Row("fused_joint", "with fused IBN, NAHAS multi-trial"),
+        Row("fused_oneshot", "with fused IBN, NAHAS one-shot"),
+    ),
+)
+UNIT = GROUPS[0][0]
+HEAD = ("model", "validation %", "test %", "latency ms", "energy mJ", "area mm2",
+        "hypervolume", "search cost")  # fmt: skip
+
+
+class Found(NamedTuple):
+    """What a row came to: means over seeds.
+
+    Args:
+        best: metrics of the best trials.
+        volume: hypervolume as a share.
+        seconds: of the search.
+    """
+
+    best: dict[str, float]
+    volume: float
+    seconds: float
+
+
+def run(row: Row, seed: int, options: Any) -> None:
+    """Run a row from a seed."""
+    line = [sys.executable, "-m", "automl_cli", "run", f"nahas/{row.recipe}", "--seed", str(seed)]
+    line += ["--no-mlflow", "--set", f"name={row.recipe}"]
+    for setting in options.set:
+        line += ["--set", setting]
+    if row.recipe == "phase":
+        trials = {"accelerator": options.trials // 2, "model": -(-options.trials // 2)}
+        phases = ", ".join(f"{{decide: {key}, trials: {n}}}" for key, n in trials.items())
+        line += ["--set", f"phases=[{phases}]"]
+    if row != UNIT and not row.one_shot:
+        line += ["--trials", str(options.trials)]
+    subprocess.run(line, cwd=options.folder, check=True, stdout=subprocess.DEVNULL)
+
+
+def found(row: Row, limit: float, options: Any) -> Found:
+    """What a row came to, from the ledger."""
+    best, volumes, seconds = [], [], []
+    with Ledger(options.folder / ".automl" / "ledger.db", read_only=True) as ledger:
+        for study in ledger.studies():
+            if study.name.partition("-")[0] != row.recipe or study.seed >= options.seeds:
+                continue
+            trials = [t.metrics for t in best_rows(ledger, study, objectives_of(study))]
+            best.append(trials[0])
+            points = [(t["accuracy"], -t["latency_ms"]) for t in trials]
+            volumes.append(hypervolume(points, (0.0, -limit)) / limit)
+            if row.one_shot:
+                seconds.append(ledger.supernets(study.id)[-1].seconds)
+            else:
+                every = ledger.trials(study.id)
+                seconds.append(sum(json.loads(t.metrics).get("seconds", 0.0) for t in every))
+    mean = {name: fmean(metrics[name] for metrics in best) for name in best[0]}
+    return Found(mean, fmean(volumes), fmean(seconds))
+
+
+def lines(group: tuple[Row, ...], unit: float, options: Any) -> list[list[str]]:
+    """The cells of a group's rows."""
+    limit = load_recipe(f"nahas/{group[-1].recipe}").bounds["latency_ms"][1]
+    results = [found(row, limit, options) for row in group]
+    least = {n: min(r.best[n] for r in results) for n in ("latency_ms", "energy_mj")}
+
+    def ratio(result: Found, name: str) -> str:
+        value = result.best[name]
+        times = value / least[name]
+        return f"{value:.4f}" + (f" ({times:.2f}x)" if times > 1 else "")
+
+    return [
+        [
+            row.title,
+            f"{100 * result.best['accuracy']:.2f}",
+            f"{100 * result.best['test_accuracy']:.2f}",
+            ratio(result, "latency_ms"),
+            ratio(result, "energy_mj"),
+            f"{result.best['area_mm2']:.1f}",
+            f"{result.volume:.3f}",
+            "-" if row == UNIT else f"{result.seconds / unit:.1f}",
+        ]
+        for row, result in zip(group, results, strict=True)
+    ]
+
+
+def main() -> None:
+    """Run every row and print the table."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--trials", type=int, default=25)
+    parser.add_argument("--set", action="append", default=[], help="of every recipe: key=value")
+    parser.add_argument("--ibn", action="store_true", help="the group without fused blocks alone")
+    parser.add_argument("--folder", type=Path, default=ROOT / ".benchmarks" / "nahas")
+    options = parser.parse_args()
+    options.folder.mkdir(parents=True, exist_ok=True)
+    groups = GROUPS[:1] if options.ibn else GROUPS
+    for seed in range(options.seeds):
+        for row in (row for group in groups for row in group):
+            run(row, seed, options)
+    unit = found(UNIT, 1.0, options).seconds
+    print("| " + " | ".join(HEAD) + " |")
+    print("| --- |" + " ---: |" * (len(HEAD) - 1))
+    for group in groups:
+        for cells in lines(group, unit, options):
+            print("| " + " | ".join(cells) + " |")
+    seeds = f"{options.seeds} seed" + "s" * (options.seeds != 1)
+    print(f"\n{seeds}, {options.trials} trials a search; one static training: {unit:.1f} s.")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,152 @@
+"""The finish of AutoHAS: what it is about, what it costs, and that it finds what pays off late."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+
+from automl_algorithms.weight_sharing._finish import Finish
+from automl_algorithms.weight_sharing._population import Population
+from automl_algorithms.weight_sharing.autohas import AutoHAS
+from automl_algorithms.weight_sharing.loop import Loop
+from automl_algorithms.weight_sharing.search import Task
+from automl_algorithms.weight_sharing.supernet import Supernet, lower
+from automl_spaces import oneof
+from automl_spaces.errors import UserError
+from automl_spaces.objective import Objective
+from automl_spaces.registry import symbolize
+from automl_spaces.space import Space
+
+from .tuned import WIDTH, layer, linear, sgd
+
+STEPS = 100
+GOAL = Objective("loss", "minimize")
+sequence, drop = symbolize(nn.Sequential), symbolize(nn.Dropout)
+
+
+def searched(optimizer: Any, options: dict[str, Any], **more: Any) -> Loop:
+    """Not yet run."""
+    model = sequence(layer(WIDTH, WIDTH), drop(0.1), layer(WIDTH, 1))
+    net = lower(Space(linear(model, optimizer, **more)))
+    net.program.steps = STEPS
+    search = AutoHAS(**({"delay": 0.1, "warmup": 0.0, "every": 1} | options))
+    return Loop(net, search, Task(GOAL, seed=2), records=STEPS)
+
+
+def decays(*values: float) -> Any:
+    """SGD with a choice of them."""
+    return sgd(0.5, 0.9, oneof(list(values)))
+
+
+def fork(net: Supernet, evidence: dict[int, float], members: int = 8) -> Population | None:
+    """Of a search whose policy prefers the first candidate of every decision."""
+    search = AutoHAS(finish=1, members=members)
+    search.setup(net, Task(GOAL))
+    with torch.no_grad():
+        for logits in search.logits.of.values():
+            logits[0] = 5.0
+    best = search._record(frozenset())
+    search.finish.fork(best, lambda index, place: evidence.get(index, 0.0), 50)
+    return search.finish.population
+
+
+def test_it_finds_a_weight_decay_that_a_step_does_not_show() -> None:
+    """The largest ruins what was learned, within many steps; its cost is what it may cost."""
+    loop = searched(decays(0.03, 0.0), {"finish": 1.0})
+    counts = [record.metrics.get("members", 0.0) for record in loop]
+    assert counts == [0.0] * 50 + [2.0] * 50
+    best = next(loop.search.derive(loop.feed.valid))
+    assert best["optimizer.weight_decay"] == 0.0
+    assert loop.search.policy()[0] == [0.0, 1.0]
+    assert loop.search.found()["evidence/0"] > 2.5
+
+
+def test_it_is_about_live_decisions_that_are_not_identified() -> None:
+    """The others, and those of the network, are as the search has them."""
+    model = sequence(oneof([layer(WIDTH, WIDTH), nn.Tanh()]), layer(WIDTH, 1))
+    net = lower(Space(linear(model, sgd(oneof([0.1, 0.2]), 0.9, oneof([0.0, 0.1, 0.2])))))
+    rate, decay = (net.space.point(f"optimizer.{name}").index for name in ("lr", "weight_decay"))
+    population = fork(net, {rate: 9.0})
+    assert population is not None
+    assert population.open == {decay}
+    records = [member.record.as_dict() for member in population.members]
+    assert [each["optimizer.weight_decay"] for each in records] == [0.0, 0.1, 0.2]
+    assert {each["optimizer.lr"] for each in records} == {0.1}
+    assert len({each["model.args[0]"] for each in records}) == 1
+    assert fork(net, {rate: 9.0, decay: 9.0}) is None
+
+
+def test_of_many_combinations_members_are_a_sample_with_every_candidate() -> None:
+    """At most as many as asked for, and the search's best is one of them."""
+    values = {"optimizer.lr": [0.1, 0.2, 0.3], "optimizer.weight_decay": [0.0, 0.1, 0.2, 0.3]}
+    net = lower(
+        Space(
+            linear(
+                layer(WIDTH, 1),
+                sgd(oneof(values["optimizer.lr"]), 0.9, oneof(values["optimizer.weight_decay"])),
+            )
+        )
+    )
+    population = fork(net, {}, members=6)
+    assert population is not None
+    records = [member.record.as_dict() for member in population.members]
+    assert 5 <= len(records) <= 6
+    assert records[0] == {"optimizer.lr": 0.1, "optimizer.weight_decay": 0.0}
+    for id, candidates in values.items():
+        assert {each[id] for each in records} == set(candidates)
+
+
+def test_decisions_below_another_candidate_count_with_it() -> None:
+    """Momentum is decided where there is an optimiser that has one."""
+    kinds = oneof({"plain": sgd(0.1), "heavy": sgd(0.1, oneof([0.5, 0.9]))})
+    net = lower(Space(linear(layer(WIDTH, 1), kinds)))
+    population = fork(net, {})
+    assert population is not None
+    assert [member.record.values[1] is None for member in population.members] == [
+        True,
+        False,
+        False,
+    ]
+    sure = fork(net, {0: 9.0})
+    assert sure is None
+
+
+def test_without_a_finish_nothing_changes() -> None:
+    """Nor with one that has nothing to do."""
+    plain = [r.metrics | {"policy": r.policy} for r in searched(decays(0.0), {})]
+    assert [r.metrics | {"policy": r.policy} for r in searched(decays(0.0), {"finish": 2})] == plain
+    assert not any("members" in metrics for metrics in plain)
+
+
+def test_it_goes_on_bit_for_bit(tmp_path: Path) -> None:
+    """Before the fork, in the first rung, in the last one; with dropout and momenta."""
+
+    def ready() -> Loop:
+        smoothing = oneof([0.0, 0.1])
+        return searched(decays(0.0, 0.01, 0.1), {"finish": 1.0, "members": 6}, smoothing=smoothing)
+
+    whole = ready()
+    expected = [(r.metrics, r.policy) for r in whole]
+    members = [metrics.get("members") for metrics, _ in expected]
+    assert {None, 6.0, 3.0, 2.0} == set(members)
+    for stop in (20, members.index(6.0), members.index(3.0) + 2, members.index(2.0) + 3):
+        first = ready()
+        next(r for i, r in enumerate(first) if i == stop)
+        torch.save(first.state_dict(), tmp_path / "state.pt")
+        torch.rand(3)
+        again = ready()
+        again.load_state_dict(torch.load(tmp_path / "state.pt", weights_only=True))
+        assert [(r.metrics, r.policy) for r in again] == expected[stop + 1 :]
+        after, wanted = again.net.model.state_dict(), whole.net.model.state_dict()
+        assert all(torch.equal(after[key], wanted[key]) for key in wanted)
+
+
+@pytest.mark.parametrize(("trainings", "members"), [(-1.0, 8), (1.0, 1)])
+def test_options_out_of_their_range(trainings: float, members: int) -> None:
+    """Each is told."""
+    with pytest.raises(UserError):
+        Finish(trainings, members)

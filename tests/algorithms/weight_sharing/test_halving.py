@@ -1,0 +1,54 @@
+"""The arithmetic of a halving: lengths of rungs, and who competes."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+
+import pytest
+
+from automl_algorithms.weight_sharing._halving import LONGEST, Rung, contenders, rungs, share
+
+
+def test_each_rung_costs_the_same() -> None:
+    """8, 4 and 2 members for 1, 2 and 4 parts of the steps; one is left."""
+    assert rungs(8, 300, 1000) == [Rung(400, 4), Rung(600, 2), Rung(1000, 1)]
+    assert rungs(2, 0, 10) == [Rung(10, 1)]
+
+
+@pytest.mark.parametrize("members", [2, 3, 5, 8, 16])
+def test_the_share_spends_the_trainings(members: int) -> None:
+    """Members times steps, summed over the rungs."""
+    steps = 10_000
+    begin = steps - round(share(members, 0.9) * steps)
+    spent, count, at = 0, members, begin
+    for rung in rungs(members, begin, steps):
+        spent += count * (rung.end - at)
+        count, at = rung.keep, rung.end
+    assert count == 1
+    assert at == steps
+    assert spent == pytest.approx(0.9 * steps, rel=1e-3)
+
+
+def test_a_search_is_left_before_it() -> None:
+    """However much a finish may cost."""
+    assert share(8, 100.0) == LONGEST
+    assert share(8, 0.0) == 0
+
+
+def test_all_combinations_where_they_are_few() -> None:
+    """Each once."""
+    found = [tuple(sorted(each.items())) for each in contenders({3: 2, 5: 4}, 8, random.Random(1))]
+    assert len(found) == len(set(found)) == 8
+
+
+def test_else_each_candidate_as_often_as_the_others() -> None:
+    """Give or take one; in another order by another seed."""
+    sizes = {0: 3, 1: 5, 2: 20}
+    found = list(contenders(sizes, 8, random.Random(1)))
+    assert len(found) == 8
+    for index, size in sizes.items():
+        counts = Counter(each[index] for each in found)
+        assert set(counts) <= set(range(size))
+        assert max(counts.values()) - min(counts.get(i, 0) for i in range(size)) <= 1
+    assert found != list(contenders(sizes, 8, random.Random(2)))
