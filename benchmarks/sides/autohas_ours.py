@@ -20,22 +20,22 @@ EPOCHS = 2
 NEVER = 1_000_000  # steps
 
 
-def spend(kind: str) -> float:
+def spend(kind: str, algorithm: str = "autohas") -> float:
     """Seconds of CPU time of all steps."""
-    run = _run(kind)
+    run = _run(kind, algorithm)
     start = time.process_time()
     run()
     return time.process_time() - start
 
 
-def memory(kind: str) -> float:
+def memory(kind: str, algorithm: str = "autohas") -> float:
     """MB at the peak, above what the process has before."""
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    _run(kind)()
+    _run(kind, algorithm)()
     return (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
 
 
-def _run(kind: str) -> Callable[[], None]:
+def _run(kind: str, algorithm: str) -> Callable[[], None]:
     unjudged = kind == "unjudged"
     recipe = load_recipe(f"autohas/{'weight_decay_arch' if unjudged else kind}")
     space = Space.compile(recipe.template)
@@ -52,7 +52,7 @@ def _run(kind: str) -> Callable[[], None]:
         return train
     net = lower(space)
     next(iter(net.program.data.train.batches(1)))
-    search = catalogue.create("autohas", {"every": NEVER} if unjudged else {})
+    search = catalogue.create(algorithm, {"every": NEVER} if unjudged else {})
     loop = Loop(net, search, Task(recipe.objectives[0]), epochs=EPOCHS)
 
     def run() -> None:

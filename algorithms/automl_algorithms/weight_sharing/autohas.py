@@ -152,7 +152,9 @@ class AutoHAS(TuNAS):
         ]
         if told:
             records, rewards = map(list, zip(*told, strict=True))
-            self._ascend(records, rewards, at, learning)
+            self._ascend(records, rewards, at, learning - self.net.inert)
+            if learning & self.net.inert and known[0]:
+                self._ascend_inert(drawn[0], judged[0]["quality"], at)
             for reward in rewards:
                 self.deviation.take(abs(reward - self.baseline.mean))
         sums = {key: [f[key] for f in judged if math.isfinite(f[key])] for key in judged[0]}

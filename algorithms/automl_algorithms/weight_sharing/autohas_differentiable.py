@@ -61,7 +61,8 @@ class DifferentiableAutoHAS(Alphas):
     Args:
         lr: of the policy, by Adam.
         weight_decay: of the policy's logits.
-        every: the policy moves in each so manieth step.
+        every: the policy moves in each so manieth step; None: 2 where nothing but the optimiser is
+            searched, else 5. It decides the cost of the search.
         delay: share of the search in which the policy rests.
         order: 2 for the way of layers through the step of the weights, too.
         gradient: by which candidates layers learn: all (every one is computed), sum, selected.
@@ -81,7 +82,7 @@ class DifferentiableAutoHAS(Alphas):
         *,
         lr: float = 0.03,
         weight_decay: float = 0.0,
-        every: int = 2,
+        every: int | None = None,
         delay: float = 0.2,
         order: Literal[1, 2] = 1,
         gradient: Literal["all", "sum", "selected"] = "all",
@@ -92,7 +93,7 @@ class DifferentiableAutoHAS(Alphas):
         one_of("order", order, (1, 2))
         one_of("gradient", gradient, get_args(Gradient))
         for name, number, least in (("every", every, 1), ("bases", bases, 2)):
-            if number < least:
+            if number is not None and number < least:
                 raise UserError(f"{name} must be at least {least}, got {number}")
         if tau <= 0:
             raise UserError(f"tau is a temperature, above 0, not {tau:g}")
@@ -111,13 +112,14 @@ class DifferentiableAutoHAS(Alphas):
         self.optimizer = torch.optim.Adam(  # of the logits of ranges, too
             self.logits.parameters(), self.lr, betas=self.betas, weight_decay=self.weight_decay
         )
+        self.period = self.every or (2 if net.gates.keys() <= net.stepping else 5)
         self.magnitudes = {index: Baseline(0.95) for index in sorted(net.live)}
 
     def step(self, train: Batch, valid: Callable[[], Batch], at: Moment) -> dict[str, float]:
         """If it is time, the policy moves; then the shared step, with the best hyperparameters."""
         net, hyper = self.net, self.hyper
         rests = at.progress < self.delay
-        if rests or at.step % self.every:
+        if rests or at.step % self.period:
             bests = hyper.beginning() if rests else self.sampler.bests()
             hyper.set(self.sampler.record(bests, self.rng))
             return {"loss": self.train_weights(train)}

@@ -135,10 +135,12 @@ class ImplicitGradients(Dials):
             product = hessian(gradient, self.weights, decays(program.optimizer))
             if self.method == "cg":
                 p = conjugate_gradient(product, v, self.steps)
-            else:
+            elif self.steps:
                 rounds = 1 if self.steepest else FIRST
                 size, self.steepest = largest(product, self.steepest or v, rounds)
                 p = neumann(product, v, self.steps, 0.5 / size if size else 1.0)
+            else:
+                p = list(v)  # alpha is of no account to Adam
             plain = [g.detach() for g in gradient]
             return {
                 i: -dot(p, self._mixed(i, plain, self._elsewhere(i, train))) for i in self.numbers
