@@ -2,11 +2,10 @@
 
 The static network of `autohas/static`, trained for two epochs, and searches of two epochs over
 its weight decay (which acts in the optimiser's step), its mixup (which acts in the loss) and its
-weight decay with the architecture, by the default options, with rewards (`autohas`) and by gradients
-(`autohas_differentiable`). The paths of that supernet are larger
-than the static network, so the search is also compared with itself when it judges no record. CPU
-time on one thread, in turns; peak memory is what a fresh process needs above what it has before
-the program is built.
+weight decay with the architecture, by the default options, with rewards (`autohas`) and by
+gradients (`autohas_differentiable`). The paths of that supernet are larger than the static network,
+so the search is also compared with itself when it judges no record. CPU time on one thread, in
+turns; peak memory is what a fresh process needs above what it has before the program is built.
 """
 
 from __future__ import annotations

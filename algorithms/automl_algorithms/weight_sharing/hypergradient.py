@@ -43,8 +43,8 @@ class Hypergradient(Dials):
 
     Args:
         rule: how the learning rate moves.
-        beta: of the rule; None: 0.02 for multiplicative, 1e-4 for additive, which wants to be
-            tuned (the authors have 1e-8 to 1e-3). 0 is a plain training.
+        beta: of the rule; None: 0.01 for additive, which the authors tune (1e-8 to 1e-3), and 0.1
+            for multiplicative. 0 is a plain training.
         validation: follow the gradient of validation batches, one in each step.
         clip: norm that a gradient of the weights may have; None for any.
     """
@@ -56,7 +56,7 @@ class Hypergradient(Dials):
     def __init__(
         self,
         *,
-        rule: Literal["multiplicative", "additive"] = "multiplicative",
+        rule: Literal["additive", "multiplicative"] = "additive",
         beta: float | None = None,
         validation: bool = False,
         clip: float | None = None,
@@ -65,7 +65,7 @@ class Hypergradient(Dials):
         if beta is not None and not beta >= 0:
             raise UserError(f"beta must not be negative, got {beta:g}")
         self.rule, self.validation, self.clip = rule, validation, clip
-        self.beta = beta if beta is not None else {"multiplicative": 0.02, "additive": 1e-4}[rule]
+        self.beta = beta if beta is not None else {"multiplicative": 0.1, "additive": 0.01}[rule]
 
     def setup(self, net: Supernet, task: Task) -> None:
         """Raises `UserError` unless one learning rate is searched, and nothing else."""

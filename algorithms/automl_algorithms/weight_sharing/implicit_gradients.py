@@ -61,10 +61,11 @@ class ImplicitGradients(Dials):
 
     Args:
         method: how H^-1 v is found.
-        steps: of that method: products with H, or unrolled steps.
+        steps: of that method: products with H, or unrolled steps. Those of the default, none, found
+            the best weight decay of a network on noisy labels as surely as more did.
         every: the regularisers move in each so manieth step.
         lr: of their coordinates, by Adam.
-        delay: share of the training in which they rest.
+        delay: share of the training in which they rest: at first, every regulariser is in the way.
         clip: norm that a gradient of the weights may have; None for any.
     """
 
@@ -75,11 +76,11 @@ class ImplicitGradients(Dials):
     def __init__(
         self,
         *,
-        method: Literal["cg", "neumann", "unrolled"] = "neumann",
-        steps: int = 10,
-        every: int = 10,
-        lr: float = 0.05,
-        delay: float = 0.1,
+        method: Literal["neumann", "cg", "unrolled"] = "neumann",
+        steps: int = 0,
+        every: int = 2,
+        lr: float = 0.2,
+        delay: float = 0.5,
         clip: float | None = None,
     ) -> None:
         one_of("method", method, ("cg", "neumann", "unrolled"))
@@ -129,22 +130,28 @@ class ImplicitGradients(Dials):
 
     def _implicit(self, v: Vector, train: Batch) -> dict[int, float]:
         """-H^-1 v . d2 L_T / dw dlambda, of each number."""
-        program = self.net.program
+        in_loss = any(part.role == "loss" for part in self.parts.values())
         with judged(self.net.model):
-            gradient = gradients(program.loss(train), self.weights, again=True)
-            product = hessian(gradient, self.weights, decays(program.optimizer))
-            if self.method == "cg":
-                p = conjugate_gradient(product, v, self.steps)
-            elif self.steps:
-                rounds = 1 if self.steepest else FIRST
-                size, self.steepest = largest(product, self.steepest or v, rounds)
-                p = neumann(product, v, self.steps, 0.5 / size if size else 1.0)
-            else:
-                p = list(v)  # alpha is of no account to Adam
+            gradient: list[Tensor] = []
+            if self.steps or in_loss:
+                loss = self.net.program.loss(train)
+                gradient = gradients(loss, self.weights, again=self.steps > 0)
+            p = self._solved(v, gradient)
             plain = [g.detach() for g in gradient]
             return {
                 i: -dot(p, self._mixed(i, plain, self._elsewhere(i, train))) for i in self.numbers
             }
+
+    def _solved(self, v: Vector, gradient: list[Tensor]) -> list[Tensor]:
+        """H^-1 v, as good as it gets; H is the derivative of the gradient."""
+        if not self.steps:
+            return list(v)  # times alpha, which is of no account to Adam
+        product = hessian(gradient, self.weights, decays(self.net.program.optimizer))
+        if self.method == "cg":
+            return conjugate_gradient(product, v, self.steps)
+        rounds = 1 if self.steepest else FIRST
+        size, self.steepest = largest(product, self.steepest or v, rounds)
+        return neumann(product, v, self.steps, 0.5 / size if size else 1.0)
 
     def _unroll(self, tangents: Tangents, train: Batch) -> float:
         self.net.model.train()

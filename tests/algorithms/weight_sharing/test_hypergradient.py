@@ -113,7 +113,10 @@ def test_without_beta_it_is_a_plain_training(rule: Any, validation: bool) -> Non
         assert torch.equal(plain.model.weight, moved.model.weight)
 
 
-@pytest.mark.parametrize("options", [{}, {"rule": "additive", "beta": 1e-2}, {"validation": True}])
+@pytest.mark.parametrize(
+    "options",
+    [{}, {"rule": "multiplicative"}, {"rule": "multiplicative", "validation": True, "beta": 0.02}],
+)
 @pytest.mark.parametrize("momentum", [0.0, 0.9])
 def test_a_rate_that_is_far_too_small_grows(options: dict[str, Any], momentum: float) -> None:
     """And the loss in the end is lower than that of the plain training."""
@@ -133,14 +136,14 @@ def test_a_rate_that_is_far_too_small_grows(options: dict[str, Any], momentum: f
 def test_a_rate_that_is_far_too_large_shrinks() -> None:
     """Multiplicative: cos(g_t, u) is negative where steps go back and forth."""
     of = ridge(sgd(floatv(1e-5, 10.0, "log", default=2.0)))
-    rates = steps(Hypergradient(beta=0.1), of, 12)
+    rates = steps(Hypergradient(rule="multiplicative", beta=0.1), of, 12)
     assert rates[-1] < 1.0
 
 
 def test_it_stays_in_its_range_and_ends_with_its_value() -> None:
     """A list is a range between its ends, and the record has the nearest in logarithms."""
     of = ridge(sgd(oneof([1e-4, 1e-3, 1e-2], default=1e-4)))
-    search = Hypergradient(beta=0.3)
+    search = Hypergradient(rule="multiplicative", beta=0.3)
     rates = steps(search, of, 60)
     assert max(rates) == pytest.approx(1e-2)
     search.turn({0: 2e-3})
@@ -153,7 +156,7 @@ def test_it_stays_in_its_range_and_ends_with_its_value() -> None:
     assert ready.policy() == {}
 
 
-@pytest.mark.parametrize("options", [{}, {"rule": "additive"}, {"validation": True}])
+@pytest.mark.parametrize("options", [{}, {"rule": "multiplicative"}, {"validation": True}])
 def test_it_goes_on_bit_for_bit(tmp_path: Path, options: dict[str, Any]) -> None:
     """The rate and the last change of the weights are in the state."""
 

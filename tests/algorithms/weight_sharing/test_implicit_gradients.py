@@ -53,12 +53,11 @@ def test_the_implicit_gradient_is_the_difference_of_two_minima() -> None:
 def test_a_neumann_series_comes_nearer_with_every_term() -> None:
     """With alpha = 0.5 / |H|; without terms it is T1-T2, which has the sign."""
     exact = Ridge(None).slope(DECAY)
-    errors = []
-    for steps in (1, 5, 20, 100, 500):
-        errors.append(abs(found(ready(ImplicitGradients(steps=steps), decayed())) - exact))
+    searches = [ImplicitGradients(method="neumann", steps=n) for n in (1, 5, 20, 100, 500)]
+    errors = [abs(found(ready(search, decayed())) - exact) for search in searches]
     assert errors == sorted(errors, reverse=True)
     assert errors[-1] < 1e-5 * abs(exact)
-    search = ready(ImplicitGradients(steps=0), decayed())
+    search = ready(ImplicitGradients(method="neumann", steps=0), decayed())
     v, [weight] = search._target(search.net.program.valid), search.weights
     assert found(search) == pytest.approx(-float((v[0] * weight.detach()).sum()))
     assert found(search) * exact > 0
@@ -100,7 +99,7 @@ def test_unrolled_steps_are_those_of_two_trainings(momentum: float, nesterov: bo
 def test_descent_arrives_at_the_best_weight_decay(start: float) -> None:
     """From far below and far above: its loss is that of the best of a grid within 1%."""
     of = decayed(start)
-    search = ImplicitGradients(method="cg", every=1, delay=0.0)
+    search = ImplicitGradients(method="cg", steps=10, every=1, lr=0.05, delay=0.0)
     for _ in Loop(of, search, Task(GOAL), records=1):
         pass
     reference = Ridge(None)
@@ -114,7 +113,7 @@ def test_descent_arrives_at_the_best_weight_decay(start: float) -> None:
 def test_a_list_ends_at_the_nearest_candidate() -> None:
     """It moves between its ends, in logarithms; the policy tells its two neighbours."""
     of = ridge(sgd(0.05, 0.0, oneof([0.0, 1e-3, 1e-2, 0.3, 3.0], default=1e-3)))
-    search = ImplicitGradients(method="cg", every=1, delay=0.0)
+    search = ImplicitGradients(method="cg", steps=10, every=1, lr=0.05, delay=0.0)
     for record in Loop(of, search, Task(GOAL), records=1):
         policy = record.policy
     assert sum(policy[0]) == pytest.approx(1.0)
@@ -123,7 +122,13 @@ def test_a_list_ends_at_the_nearest_candidate() -> None:
 
 
 @pytest.mark.parametrize(
-    "options", [{"method": "cg"}, {"steps": 3}, {"method": "unrolled", "steps": 2, "every": 3}]
+    "options",
+    [
+        {},
+        {"method": "neumann", "steps": 3},
+        {"method": "cg", "steps": 3},
+        {"method": "unrolled", "steps": 2, "every": 3},
+    ],
 )
 def test_it_goes_on_bit_for_bit(tmp_path: Path, options: dict[str, Any]) -> None:
     """The coordinates, their optimiser, the tangents and the eigenvector are in the state."""
@@ -139,7 +144,9 @@ def test_it_goes_on_bit_for_bit(tmp_path: Path, options: dict[str, Any]) -> None
             )
         )
         of.program.steps = 30
-        return Loop(of, ImplicitGradients(**({"every": 4} | options)), Task(GOAL), records=30)
+        return Loop(
+            of, ImplicitGradients(**({"every": 4, "delay": 0.1} | options)), Task(GOAL), records=30
+        )
 
     whole = start()
     expected = [r.metrics for r in whole]
@@ -194,4 +201,6 @@ def test_only_sgd_is_unrolled() -> None:
     """The others are named, with what does it for them."""
     of = decayed()
     of.program.optimizer = torch.optim.Adam(of.model.parameters())
-    assert "steps of Adam cannot be unrolled" in refused(ImplicitGradients(method="unrolled"), of)
+    assert "steps of Adam cannot be unrolled" in refused(
+        ImplicitGradients(method="unrolled", steps=2), of
+    )
