@@ -3,6 +3,7 @@
 madds: {max: 3.0e+8}                                        a bound: what is outside never runs
 latency_ms: <= 0.3                                          the same in words; 0.2 .. 0.3, 1 ..
 energy_mj: {max: 0.5, reward: soft, weight: -0.07}          what is outside runs, for less
+params: null                                                what an extended recipe bounds is free
 """
 
 from __future__ import annotations
@@ -39,6 +40,8 @@ def read_constraints(node: Node, problems: Problems) -> dict[str, Constraint]:
     found = {}
     for key, value in node.value:
         name, path = key.value, f"constraints.{key.value}"
+        if value.tag == STANDARD + "null":
+            continue
         mapping = isinstance(value, MappingNode) and value.tag == STANDARD + "map"
         read = _mapping(value, path, problems) if mapping else _words(value, path, problems)
         if read is None:

@@ -118,21 +118,30 @@ def load(path: Path, open_files: tuple[Path, ...] = ()) -> Loaded:
         ring = " -> ".join(shown(p) for p in (*open_files, path, base))
         raise UserError(f"a recipe extends itself: {ring}", mark, path="extends")
     loaded = load(base, (*open_files, path))
-    kept = [(k, v) for k, v in loaded.node.value if not _replaces(k.value, child(own, k.value), v)]
-    merged = merge(MappingNode(node.tag, kept, node.start_mark), own)
-    assert isinstance(merged, MappingNode)
+    merged = MappingNode(node.tag, list(loaded.node.value), node.start_mark)
+    for key, value in own.value:
+        put(merged, key.value, _laid(key.value, child(merged, key.value), value))
     return Loaded(merged, [path, *loaded.files])
 
 
-def _replaces(key: str, new: Node | None, old: Node | None) -> bool:
-    """Whether a key's new value takes the place of the old one, rather than changing parts of it.
+def _laid(key: str, old: Node | None, new: Node) -> Node:
+    """The new value of a recipe's key: one thing is replaced, what has parts is changed in them.
 
-    An objective is one thing, and an algorithm has no use for the options of another.
+    An objective is one thing, and so is a bound: a reward was not meant for another. An algorithm
+    has no use for the options of another.
     """
-    if key == "algorithm" and new is not None and old is not None:
+    if key == "algorithm" and old is not None:
         names = [getattr(child(node, "name"), "value", None) for node in (new, old)]
-        return names[0] is not None and names[0] != names[1]
-    return key == "objective" and new is not None
+        if names[0] is not None and names[0] != names[1]:
+            return new
+    if key == "objective":
+        return new
+    if key == "constraints" and isinstance(old, MappingNode) and isinstance(new, MappingNode):
+        bounds = MappingNode(new.tag, list(old.value), new.start_mark)
+        for name, bound in new.value:
+            put(bounds, name.value, bound)
+        return bounds
+    return merge(old, new)
 
 
 def lookup_folders(path: Path) -> list[Path]:
@@ -193,8 +202,13 @@ def set_path(root: MappingNode, assignment: str) -> None:
     if path[0] == "extends":
         raise UserError("a command line cannot change what a recipe extends", Mark(option))
     node = value_node(value, option)
-    if len(path) == 1 and _replaces(str(path[0]), node, child(root, str(path[0]))):
-        put(root, str(path[0]), node)
+    if path[0] == "constraints" and len(path) == 2:
+        bounds = MappingNode(STANDARD + "map", [], Mark(option))  # type: ignore[arg-type]
+        put(bounds, str(path[1]), node)
+        path, node = path[:1], bounds
+    if len(path) == 1:
+        key = str(path[0])
+        put(root, key, _laid(key, child(root, key), node))
         return
     named = child(root, "algorithm")
     if path[0] == "algorithm" and isinstance(named, ScalarNode):  # a name alone has no options yet

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 
 import pytest
 
 from automl_algorithms.constraints import Constraint
+from automl_cli.recipe import load_recipe
 from automl_cli.recipe_constraints import as_data, read_constraints, told
 from automl_spaces.errors import Problems, UserError
 from automl_spaces.yaml_reader import compose
@@ -114,3 +116,43 @@ def test_as_a_person_reads_it() -> None:
     """Bounds, and what becomes of what is outside."""
     constraints = {"a": Constraint(high=2.0), "b": Constraint(1.0, 2.0, "hard", -1.0)}
     assert list(told(constraints)) == ["a <= 2", "b 1 .. 2, hard reward (weight -1)"]
+
+
+BASE = """\
+extends: mobilenet/static
+constraints:
+  madds: {max: 4.0e+6, reward: hard, weight: -2}
+  params: <= 1.0e6
+"""
+
+
+@pytest.mark.parametrize(
+    ("own", "set_", "expected"),
+    [
+        ("madds: <= 3.9e+6", (), {"madds": Constraint(high=3.9e6), "params": Constraint(high=1e6)}),
+        ("params: null", (), {"madds": Constraint(high=4e6, reward="hard", weight=-2.0)}),
+        (
+            "params: null",
+            ("constraints.madds={max: 3.9e+6, reward: soft}",),
+            {"madds": Constraint(high=3.9e6, reward="soft", weight=-0.07)},
+        ),
+        ("params: null", ("constraints={madds: <= 3.9e+6}",), {"madds": Constraint(high=3.9e6)}),
+        (
+            "params: null",
+            ("constraints.madds.max=3.9e+6",),
+            {"madds": Constraint(high=3.9e6, reward="hard", weight=-2.0)},
+        ),
+    ],
+)
+def test_a_bound_replaces_the_one_that_is_extended(
+    own: str,
+    set_: tuple[str, ...],
+    expected: dict[str, Constraint],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Its reward too; null takes it away; only a path to one end changes a part of it."""
+    monkeypatch.chdir(tmp_path)
+    Path("base.yaml").write_text(BASE, encoding="utf-8")
+    Path("own.yaml").write_text(f"extends: base.yaml\nconstraints: {{{own}}}\n", encoding="utf-8")
+    assert load_recipe("own.yaml", settings=set_).constraints == expected

@@ -89,8 +89,11 @@ class Bayesian(Algorithm):
         self._finished = 0
         self._parents: list[list[FrozenTrial]] = []  # memory of nsga2
         with _quietly():
+            self._storage = optuna.storages.InMemoryStorage()
             self._study: Study = optuna.create_study(
-                directions=["maximize"] * len(objectives), sampler=optuna.samplers.RandomSampler()
+                storage=self._storage,
+                directions=["maximize"] * len(objectives),
+                sampler=optuna.samplers.RandomSampler(),
             )
             self._rows = 0  # of the study, scratch rows included
             self._cmaes = self._open_cmaes() if self.sampler == "cmaes" else None
@@ -154,30 +157,44 @@ class Bayesian(Algorithm):
             # A rejected point is replaced by one of another sequence: the next index is taken.
             scramble = seed if self._rejected else self.seed % 2**32
             return samplers.Sobol(self._everywhere, seed=seed, index=trial_id, scramble=scramble)
-        objectives = len(self.objectives)
-        return samplers.Tpe(self._joint, seed=seed, startup=self.startup, objectives=objectives)
+        return samplers.Tpe(
+            self._joint,
+            seed=seed,
+            startup=self.startup,
+            objectives=len(self.objectives),
+            liar=not self._is_alone,
+        )
 
     def _ask(self, rng: random.Random) -> Decisions:
         """One proposal. The rows it needs in the study are scratch and end as failed."""
         from optuna.trial import TrialState
 
-        from automl_algorithms.multi_trial._optuna_samplers import suggest
+        from automl_algorithms.multi_trial._optuna_samplers import Attached, Detached
 
         before = self._rows
         if self.sampler in SEES_RUNNING:
             running = [decisions for _, decisions in sorted(self._running.items())]
             for decisions in running + self._rejected:
                 self._add(TrialState.RUNNING, decisions)
-        trial = self._study.ask()
-        self._rows += 1
+        trial: Attached | Detached
+        if self._is_alone:
+            trial = Detached(self._study, self._storage)
+        else:
+            trial = Attached(self._study)
+            self._rows += 1
         values: list[int | float | None] = [None] * len(self._axes)
         for i, (axis, point) in enumerate(zip(self._axes, self.space.points, strict=True)):
             if _is_active(point, values):
-                values[i] = axis.decode(suggest(trial, axis))
+                values[i] = axis.decode(trial.suggest(axis, self._distributions[i]))
         for number in range(before, self._rows):
             self._study.tell(number, state=TrialState.FAIL)
         _axes.mend(self.space.points, values, rng)
         return self.space.complete(values, rng)
+
+    @property
+    def _is_alone(self) -> bool:
+        """Whether TPE proposes and nothing is running: then no liar is needed."""
+        return self.sampler == "tpe" and not self._running and not self._rejected
 
     def _add(
         self, state: TrialState, decisions: Decisions, rewards: tuple[float, ...] | None = None
