@@ -36,6 +36,13 @@ def nap(seconds: float = 0.05) -> float:
 
 
 @symbolize
+def writer(file: str) -> float:
+    """Says in a file that it ran."""
+    Path(file).touch()
+    return 0.5
+
+
+@symbolize
 def reporter(steps: int = 3, prune_at: int = -1, *, trial: Trial = HERE) -> dict[str, float]:
     """Report every step; end early at `prune_at`."""
     for step in range(steps):
