@@ -43,7 +43,7 @@ def checked_algorithm(recipe: Recipe, space: Space) -> Algorithm | SupernetSearc
 def _made(recipe: Recipe, space: Space) -> Algorithm | SupernetSearch:
     name, options = recipe.algorithm, recipe.options
     if shares_weights(recipe):
-        options = {**shaping_options(recipe), **options}
+        options = {**shaping_options(recipe), **turns(recipe, space), **options}
     elif recipe.phases.once:
         from automl_algorithms.phased import Phased, opened
 
@@ -73,6 +73,31 @@ def shaping_options(recipe: Recipe) -> dict[str, Any]:
     return {"shape": shape, "beta": beta}
 
 
+def turns(recipe: Recipe, space: Space) -> dict[str, Any]:
+    """How the phases of a recipe reach an algorithm of weight sharing: as its option `groups`.
+
+    Each phase has an equal share of the steps, whatever its trials are.
+
+    Raises:
+        UserError: a decision in no phase: by trials it would stay as it is in the static program,
+            but a supernet has no other.
+    """
+    from automl_algorithms.phased import never, opened
+
+    phases = recipe.phases
+    if not phases.once:
+        return {}
+    with marked(recipe.marks.get("phases"), "phases"):
+        found = opened(space, phases.once)
+        if left := never(space, found):
+            raise UserError(
+                f"{recipe.algorithm} has to search {left[0]} in one of the phases",
+                hint="name it in a phase, or take its overlay out of the space",
+            )
+    ids = [[space.points[index].id for index in sorted(indices)] for indices in found]
+    return {"groups": ids * phases.repeat}
+
+
 def check_on_paper(recipe: Recipe, space: Space) -> None:
     """As `checked_algorithm`, but as far as texts tell where to make it would import torch.
 
@@ -82,6 +107,7 @@ def check_on_paper(recipe: Recipe, space: Space) -> None:
     if not shares_weights(recipe):
         checked_algorithm(recipe, space)
         return
+    turns(recipe, space)
     name, mark = recipe.algorithm, recipe.marks.get("algorithm")
     check_capabilities(name, catalogue.capabilities(name), space, recipe.objectives, mark)
 

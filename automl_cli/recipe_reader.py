@@ -103,9 +103,9 @@ class RecipeReader:
         name = recipe.algorithm
         if name not in catalogue.names(family="weight_sharing"):
             return
-        if recipe.phases.once:
-            what = f"{name} trains one supernet for all decisions: it cannot search in phases"
-            hint = "algorithm: evolution, random, bayesian, ...; or --set phases=null"
+        if recipe.phases.once and "groups" not in catalogue.signature(name).params:
+            what = f"{name} learns all decisions at once: it cannot search in phases"
+            hint = "algorithm: autohas, evolution, random, ...; or --set phases=null"
             self.problems.add(what, self.marks["phases"], "phases", hint)
         for metric in recipe.constraints.keys() - {*recipe.costs}:
             mark, path = self._mark_in("constraints", metric), f"constraints.{metric}"

@@ -96,7 +96,7 @@ def lines(
     if space.points and shares_weights(recipe):
         yield f"{bold('sharing')}  {_sharing(recipe)}"
         limits.pop("trials", None)  # their number follows from what is derived
-    if recipe.phases.once and "trials" not in limits:
+    elif recipe.phases.once and "trials" not in limits:
         limits["trials"] = recipe.phases.trials
     budget = ", ".join(f"{v:g} {k}" for k, v in limits.items())
     yield f"{bold('budget')}  {budget or 'none'}"
@@ -118,13 +118,15 @@ def _phases(recipe: Recipe, space: Space, bold: Callable[[str], str]) -> Iterato
     from automl_algorithms.phased import opened
     from automl_cli.recipe_phases import resting
 
-    phases = recipe.phases
+    phases, shared = recipe.phases, shares_weights(recipe)
     again = f", {phases.repeat} times in turn" * (phases.repeat > 1)
-    yield f"{bold('phases')}  {phases.trials} trials{again}"
+    share = "equal shares of the steps"
+    yield f"{bold('phases')}  {share if shared else f'{phases.trials} trials'}{again}"
     found = opened(space, phases.once)
     for phase, indices in zip(phases.once, found, strict=True):
         points = f"{len(indices)} decision point{'s' * (len(indices) != 1)}"
-        yield f"  {', '.join(phase.decide)}: {points}, {phase.trials} trials"
+        trials = "" if shared else f", {phase.trials} trials"
+        yield f"  {', '.join(phase.decide)}: {points}{trials}"
     if rest := resting(space, phases):
         yield f"  {rest}"
 

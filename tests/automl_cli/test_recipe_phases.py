@@ -10,8 +10,14 @@ from pathlib import Path
 
 import pytest
 
+from automl_algorithms.phased import Phased
+from automl_algorithms.weight_sharing.autohas import AutoHAS
+from automl_cli.checks import checked_algorithm, turns
+from automl_cli.recipe import load_recipe
+from automl_cli.recipe_diff import compare
 from automl_cli.recipe_phases import Phases, read_phases
 from automl_spaces.errors import Problems
+from automl_spaces.space import Space
 from automl_spaces.yaml_reader import compose
 from automl_spaces.yaml_writer import dump
 from tests.automl_cli.command_line import Project, decisions
@@ -128,7 +134,7 @@ def test_patterns_without_points_are_errors(project: Project) -> None:
     [
         ("hyperband", "hyperband cannot be run in phases"),
         ("pbt", "pbt cannot be run in phases"),
-        ("tunas", "tunas trains one supernet for all decisions: it cannot search in phases"),
+        ("tunas", "tunas learns all decisions at once: it cannot search in phases"),
     ],
 )
 def test_algorithms_that_cannot(algorithm: str, said: str, project: Project) -> None:
@@ -198,3 +204,34 @@ def test_killed_again_and_again(
         assert decisions(rows) == decisions(calm.finished())
     records = [json.loads(rows[i].decisions) for i in range(36)]
     assert len({r["x"] for r in records[:8]}) == len({r["y"] for r in records[8:18]}) == 1
+
+
+def test_a_supernet_searches_in_the_same_phases() -> None:
+    """The recipe of a sequential search is one line from trials to autohas and back."""
+    for name in ("autohas/mixup_then_arch", "autohas/weight_decay_then_mixup"):
+        trials, shared = load_recipe(name), load_recipe(name, algorithm="autohas")
+        assert trials.phases == shared.phases
+        space = Space.compile(shared.template)
+        assert isinstance(checked_algorithm(trials, space), Phased)
+        groups = turns(shared, space)["groups"]
+        assert [g[0].partition(".")[0].partition("[")[0] for g in groups] == [
+            p.decide[0] for p in shared.phases.once
+        ]
+        assert sorted(id for group in groups for id in group) == sorted(
+            point.id for point in space.points
+        )
+        made = checked_algorithm(shared, space)
+        assert isinstance(made, AutoHAS)
+        assert made.groups == groups
+        assert list(compare(trials, shared).sections) == ["algorithm"]
+
+
+def test_a_supernet_has_no_static_value_for_the_rest(project: Project) -> None:
+    """What no phase decides is an error of the phases, on paper and before a run."""
+    for command in ("show", "run"):
+        outcome = project(
+            command, "autohas/mixup_then_arch", "-a", "autohas",
+            "--set", "phases=[{decide: augment, trials: 6}]",
+        )  # fmt: skip
+        assert outcome.code == 2
+        assert "phases: autohas has to search model.blocks[0].kernel_size in one of" in outcome.err

@@ -15,7 +15,8 @@ class Turns:
     Args:
         points: that are searched.
         groups: lists of paths (`optimizer`: all that stands below) or patterns
-            (`model.blocks*.kernel_size`). A point that no group names learns all the time.
+            (`model.blocks*.kernel_size`). A point that no group names learns all the time; a
+            group that is named again has another turn.
 
     Raises:
         UserError: a path that is no point's, or a point in two groups.
@@ -25,7 +26,7 @@ class Turns:
         self.groups = [frozenset(_named(points, group)) for group in groups]
         self.always = frozenset(p.index for p in points).difference(*self.groups)
         for point in points:
-            if sum(point.index in group for group in self.groups) > 1:
+            if sum(point.index in group for group in set(self.groups)) > 1:
                 raise UserError(f"{point.id} is in two groups", path="algorithm.groups")
 
     def learning(self, progress: float) -> frozenset[int]:

@@ -187,7 +187,7 @@ def test_a_group_is_made_of_points() -> None:
         AutoHAS(groups=[["optimiser"]]).setup(of, Task(GOAL))
     assert "optimizer" in str(caught.value)
     with pytest.raises(UserError, match=r"optimizer.lr is in two groups"):
-        AutoHAS(groups=[["optimizer"], ["*.lr"]]).setup(of, Task(GOAL))
+        AutoHAS(groups=[["model", "optimizer"], ["*.lr"]]).setup(of, Task(GOAL))
 
 
 def test_numbers_may_end_at_the_mean() -> None:
