@@ -17,8 +17,8 @@ The cost of a proposal is bounded: beyond `CAPACITY` trials the model keeps the 
 its capacity by reward and the other by age, and its length scales are learned anew only when
 the number of trials has grown by `GROWTH`.
 
-The search ends with the record of the highest posterior mean of those that were evaluated: what
-its neighbours say of it takes the luck out of a noisy value.
+The search ends with the record of the highest posterior mean among the best that were evaluated:
+what its neighbours say of it takes the luck out of a noisy value.
 """
 
 from __future__ import annotations
@@ -49,6 +49,7 @@ STRANGERS: Final = 100  # random candidates
 PEAKS: Final = 5  # candidates whose own neighbourhood is looked at
 STRAY: Final = 5
 PATIENCE: Final = 20  # rejections of one trial after which it is drawn at random
+ELITE: Final = 0.15  # of the trials, by reward: one of them is recommended
 
 
 @algorithm
@@ -206,23 +207,33 @@ class GaussianProcess(Algorithm):
         self._running[trial_id] = plan.decisions
 
     def recommend(self) -> int | None:
-        """The trial of the highest posterior mean, by a model that doubts the values more.
+        """The best trial by a model that doubts the values more, among the best by their values.
 
-        A search that noise misleads goes on and corrects itself, but nothing follows its end.
+        A search that noise misleads goes on and corrects itself, but nothing follows its end; and
+        most rewards stand for something else: for a longer training, or another one.
         """
         import numpy as np
 
-        from automl_algorithms.multi_trial._surrogate import DOUBT, Posterior, fit_scales, tamed
+        from automl_algorithms.multi_trial._surrogate import (
+            DOUBT,
+            Posterior,
+            Scales,
+            fit_scales,
+            tamed,
+        )
 
         if len(self._rewards) < self.startup or not self.space.points:
             return None
         rewards = np.array(self._rewards)
         held, owner = _held(rewards), self._batch.owner
         features, targets = self._batch.features(self._rows(held)), tamed(rewards[held])
-        scales = fit_scales(features, targets, owner, DOUBT)
+        scales = Scales(fit_scales(features, targets, owner, DOUBT).weights, DOUBT)
         means, _ = Posterior(features, targets, owner, scales).predict(features)
         order = held[np.argsort(-np.round(means, 9), kind="stable")]
-        return next((i for i in map(self._ids.__getitem__, order) if i is not None), None)
+        unpruned = [i for i, trial in enumerate(self._ids) if trial is not None]
+        unpruned.sort(key=self._rewards.__getitem__, reverse=True)
+        elite = set(unpruned[: 1 + int(ELITE * len(unpruned))])
+        return next((self._ids[i] for i in order if i in elite), None)
 
 
 def _last_fit(startup: int, n: int) -> int:
