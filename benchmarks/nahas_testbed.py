@@ -1,19 +1,19 @@
-"""NAHAS on a space whose optimum is known: `AUTOML_NATS=... python benchmarks/nahas_testbed.py`.
+"""NAHAS on spaces whose optimum is known: `AUTOML_NATS=... python benchmarks/nahas_testbed.py`.
 
-15,625 cells with the accuracies that NATS-Bench recorded x 50,000 accelerators with costs of the
-analytic model: 7.8e8 pairs. What a cell costs follows from how many 1 x 1 and 3 x 3 convolutions it
-has, and there are 28 such kinds: so the best pair within any limits is found by enumeration.
+Networks with the accuracies that NATS-Bench recorded x 50,000 accelerators with costs of the
+analytic model: 15,625 cells, 7.8e8 pairs, or with `--space size` 32,768 lists of widths, 1.6e9
+pairs. The best pair within any limits is found by enumeration (`nahas_exact`).
 
 1. The exact optimum for several limits, of the joint space and of what is reached when one part is
    chosen before the other:
-   - hardware first: the fastest accelerator for the ResNet cell, then the best cell on it;
-   - network first: the best cell on the baseline accelerator, then an accelerator for it;
-   - fixed: the best cell on the baseline accelerator.
+   - hardware first: the fastest accelerator for the static network, then the best network on it;
+   - network first: the best network on the baseline accelerator, then an accelerator for it;
+   - fixed: the best network on the baseline accelerator.
 2. What searches find, by `automl run nahas/nats_... --seeds 20` of 2,000 trials each: every study's
    best trial, as `automl best` has it, beside the exact optimum.
 
-With `--rewards` the joint search also runs with other algorithms and other constraints. Studies are
-kept in the folder, and are not run again.
+With `--rewards` the joint search also runs under other constraints and by other algorithms, with
+`--algorithms` by those alone. Studies are kept in the folder, and are not run again.
 """
 
 from __future__ import annotations
@@ -21,117 +21,50 @@ from __future__ import annotations
 import argparse
 import subprocess
 import sys
-from collections import defaultdict
 from collections.abc import Iterable
 from pathlib import Path
 from statistics import median
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-import numpy as np
+from nahas_exact import Limits, Testbed
 
-from automl_cli.hardware import analytic
-from automl_cli.hardware.edge_accelerator import EdgeAccelerator, grid
-from automl_cli.hardware.layers import Network, network_of
 from automl_cli.ledger import Ledger
 from automl_cli.output import best_rows
-from automl_cli.recipe import load_recipe
 from automl_cli.study_results import objectives_of
 from automl_spaces.errors import UserError
-from automl_spaces.space import Space
-from automl_spaces.trial import Trial
 
 ROOT = Path(__file__).parent.parent
 VARIANTS = ("joint", "hardware_first", "alternating", "network_first", "fixed")
 AREAS = (14.2, 7.1, 2.5)  # mm2: the baseline accelerator has 14.1
-LATENCIES = (0.01, 0.015, 0.02, 0.03, 0.04, 0.05)  # ms
 
 
-class Limits(NamedTuple):
-    """What a pair may cost."""
+class Space(NamedTuple):
+    """A space of networks.
 
-    latency_ms: float
-    area_mm2: float
+    Args:
+        stem: of its recipes' names.
+        latencies: in ms, for which the optima are printed.
+        searched: the limits of the searches.
+    """
 
-    def spelled(self, latency: str, area: str) -> str:
-        """The recipe's constraints: what comes after the bounds, for each of both."""
-        terms = (f"latency_ms: {_bound(self.latency_ms, latency)}",
-                 f"area_mm2: {_bound(self.area_mm2, area)}")  # fmt: skip
-        return f"constraints={{{', '.join(terms)}}}"
-
-
-def _bound(most: float, reward: str) -> str:
-    """In words where there is no reward: a mapping would keep that of the recipe."""
-    return f"{{max: {most}{reward}}}" if reward else f"<= {most}"
+    stem: str
+    latencies: tuple[float, ...]
+    searched: tuple[Limits, ...]
 
 
-SEARCHED = (Limits(0.015, 14.2), Limits(0.04, 2.5))
+SPACES = {
+    "topology": Space(
+        "nats", (0.01, 0.015, 0.02, 0.03, 0.04, 0.05), (Limits(0.015, 14.2), Limits(0.04, 2.5))
+    ),
+    "size": Space(
+        "nats_size",
+        (0.005, 0.01, 0.015, 0.02, 0.03, 0.04),
+        (Limits(0.015, 14.2), Limits(0.01, 2.5)),
+    ),
+}
 SOFT, WEAK = ", reward: soft, weight: -0.02", ", reward: hard, weight: -0.02"
 HARD, REFUSED = ", reward: hard, weight: -1", ""
 WORDS = {SOFT: "soft -0.02", WEAK: "hard -0.02", HARD: "hard -1", REFUSED: "refused"}
-
-
-class Testbed:
-    """All pairs, by kinds of networks that cost the same.
-
-    Attributes:
-        best: the highest accuracy of each kind, [K].
-        latency: of each kind on each accelerator, infinite where it cannot run, [K, A].
-        area: of each accelerator, [A].
-        reference, baseline: the static program's kind and accelerator.
-    """
-
-    def __init__(self, recipe: str) -> None:
-        space = Space.compile(load_recipe(recipe).template)
-        accuracies = defaultdict[Any, list[float]](list)
-        for decisions in space.enumerate():
-            program = space.materialise(decisions)
-            accuracies[_kind(network_of(program))].append(program.build()(Trial())["accuracy"])
-        hardware = grid()
-        costs = [analytic.evaluate(layers, counts, hardware) for layers, counts in accuracies]
-        self.pairs = sum(map(len, accuracies.values())) * len(hardware)
-        self.best = np.array([max(found) for found in accuracies.values()])
-        self.latency = np.array([np.where(c.feasible, c.latency_ms, np.inf) for c in costs])
-        self.area = costs[0].area_mm2
-        default = space.default()
-        assert default is not None
-        static = space.materialise(default)
-        self.reference = [*accuracies].index(_kind(network_of(static)))
-        self.baseline = int(np.flatnonzero((hardware == EdgeAccelerator().point).all(axis=1))[0])
-
-    def joint(self, limits: Limits) -> float | None:
-        """The best accuracy of all pairs within the limits."""
-        return self._best((self._runs(limits) & self._small(limits)).any(axis=1))
-
-    def hardware_first(self, limits: Limits) -> float | None:
-        """On the fastest accelerator for the static network; of equal ones the smallest."""
-        latency = np.where(self._small(limits), self.latency[self.reference], np.inf)
-        chosen = np.lexsort((self.area, latency))[0]
-        return self._best(self._runs(limits)[:, chosen])
-
-    def network_first(self, limits: Limits) -> float | None:
-        """With some accelerator for what is best on the baseline, whose area does not count yet."""
-        runs = self._runs(limits)
-        chosen = np.where(runs[:, self.baseline], self.best, -np.inf).argmax()
-        found = runs[chosen] & self._small(limits)
-        return self._best(found.any(keepdims=True) & (np.arange(len(runs)) == chosen))
-
-    def fixed(self, limits: Limits) -> float | None:
-        """On the baseline accelerator."""
-        runs = (self._runs(limits) & self._small(limits))[:, self.baseline]
-        return self._best(runs)
-
-    def _runs(self, limits: Limits) -> Any:
-        return self.latency <= limits.latency_ms
-
-    def _small(self, limits: Limits) -> Any:
-        return self.area <= limits.area_mm2
-
-    def _best(self, kinds: Any) -> float | None:
-        return float(self.best[kinds].max()) if kinds.any() else None
-
-
-def _kind(network: Network) -> tuple[Any, Any]:
-    return network.layers, network.counts
 
 
 class Search(NamedTuple):
@@ -143,24 +76,32 @@ class Search(NamedTuple):
     area: str = REFUSED
     algorithm: str = "evolution"
     objective: str = ""
+    stem: str = "nats"
 
     @property
     def name(self) -> str:
-        """Of its studies, up to their seeds."""
+        """Of its studies, up to their algorithms and seeds."""
         bounds = f"{self.limits.latency_ms:g}-{self.limits.area_mm2:g}"
         several = "-2" * bool(self.objective)
         rewards = f"{WORDS[self.latency]}-{WORDS[self.area]}".replace(" ", "")
-        return f"{self.variant}-{bounds}-{rewards}{several}"
+        stem = self.stem.removeprefix("nats").lstrip("_")
+        return f"{stem}{'-' * bool(stem)}{self.variant}-{bounds}-{rewards}{several}"
 
     def run(self, seeds: int, folder: Path) -> None:
         """Run the studies that are missing; what they say goes to a file."""
-        line = [sys.executable, "-m", "automl_cli", "run", f"nahas/nats_{self.variant}"]
+        line = [sys.executable, "-m", "automl_cli", "run", f"nahas/{self.stem}_{self.variant}"]
         line += ["-a", self.algorithm, "--seeds", str(seeds), "--no-mlflow", "--set"]
-        line += [self.limits.spelled(self.latency, self.area), "--set", f"name={self.name}"]
+        line += [self._constraints(), "--set", f"name={self.name}"]
         if self.objective:
             line += ["--set", f"objective={self.objective}"]
         with (folder / "log.txt").open("a", encoding="utf-8") as log:
             subprocess.run(line, cwd=folder, stdout=log, stderr=log, check=False)
+
+    def _constraints(self) -> str:
+        """The recipe's constraints under these limits."""
+        terms = (f"latency_ms: {_bound(self.limits.latency_ms, self.latency)}",
+                 f"area_mm2: {_bound(self.limits.area_mm2, self.area)}")  # fmt: skip
+        return f"constraints={{{', '.join(terms)}}}"
 
     def results(self, seeds: int, folder: Path) -> Results:
         """Of the studies of the first seeds."""
@@ -168,7 +109,7 @@ class Search(NamedTuple):
         with Ledger(folder / ".automl" / "ledger.db", read_only=True) as ledger:
             studies = [s for s in ledger.studies() if s.name.startswith(f"{self.name}-")]
             for study in studies:
-                if study.algorithm.partition(" ")[0] != self.algorithm or study.seed >= seeds:
+                if study.algorithm != self.algorithm or study.seed >= seeds:
                     continue
                 best = best_rows(ledger, study, objectives_of(study))[0].metrics
                 within = all(best[n] <= most for n, most in self.limits._asdict().items())
@@ -178,6 +119,11 @@ class Search(NamedTuple):
                 ran += len(trials)
                 outside += sum('"constraints_met":0' in t.metrics.replace(" ", "") for t in trials)
         return Results(found, refused / max(1, ran), outside / max(1, ran))
+
+
+def _bound(most: float, reward: str) -> str:
+    """In words where there is no reward: a mapping would keep that of the recipe."""
+    return f"{{max: {most}{reward}}}" if reward else f"<= {most}"
 
 
 class Results(NamedTuple):
@@ -199,11 +145,11 @@ class Results(NamedTuple):
         return [value for value in self.best if value is not None]
 
 
-def exact_table(testbed: Testbed) -> Iterable[list[str]]:
+def exact_table(testbed: Testbed, space: Space) -> Iterable[list[str]]:
     """The optimum for all limits: rows of cells."""
     yield ["area mm2", "latency ms", "joint", "hardware first", "network first", "fixed"]
     for area in AREAS:
-        for latency in LATENCIES:
+        for latency in space.latencies:
             limits = Limits(latency, area)
             found = (getattr(testbed, v)(limits) for v in VARIANTS if v != "alternating")
             yield [f"{area:g}", f"{latency:g}", *map(shown, found)]
@@ -242,20 +188,29 @@ def shown(value: float | None) -> str:
     return "-" if value is None else f"{value:.2f}"
 
 
-def searches(*, rewards: bool) -> list[Search]:
-    """The campaigns: the variants, or the joint search in several ways."""
-    if not rewards:
-        # Network first begins outside of a small area, so that it must be allowed there.
-        return [
-            Search(variant, limits, area=HARD if variant == "network_first" else REFUSED)
-            for limits in SEARCHED
-            for variant in VARIANTS
-            if variant != "fixed" or limits.area_mm2 >= AREAS[0]
-        ]
-    limits, both = SEARCHED[0], "[{maximize: accuracy}, {minimize: latency_ms}]"
-    names = ("evolution", "local_search", "reinforce", "ppo", "random")
+def variants(space: Space) -> list[Search]:
+    """Joint search and the others, under both limits."""
+    # Network first begins outside of a small area, so that it must be allowed there.
     return [
-        *(Search("joint", limits, algorithm=name) for name in names),
+        Search(
+            variant, limits, area=HARD if variant == "network_first" else REFUSED, stem=space.stem
+        )
+        for limits in space.searched
+        for variant in VARIANTS
+        if variant != "fixed" or limits.area_mm2 >= AREAS[0]
+    ]
+
+
+def algorithms(space: Space, names: Iterable[str]) -> list[Search]:
+    """Joint search by other algorithms."""
+    return [Search("joint", space.searched[0], algorithm=n, stem=space.stem) for n in names]
+
+
+def rewards(space: Space) -> list[Search]:
+    """Joint search under other constraints, and by other algorithms."""
+    limits, both = space.searched[0], "[{maximize: accuracy}, {minimize: latency_ms}]"
+    found = [
+        *algorithms(space, ("evolution", "local_search", "reinforce", "ppo", "random")),
         Search("joint", limits, WEAK),
         Search("joint", limits, HARD),
         Search("joint", limits, SOFT, SOFT),
@@ -263,6 +218,7 @@ def searches(*, rewards: bool) -> list[Search]:
         Search("joint", limits, HARD, algorithm="nsga2", objective=both),
         Search("joint", limits, REFUSED, algorithm="nsga2", objective=both),
     ]
+    return [search._replace(stem=space.stem) for search in found]
 
 
 def printed(rows: Iterable[list[str]]) -> None:
@@ -276,21 +232,26 @@ def printed(rows: Iterable[list[str]]) -> None:
 def main() -> int:
     """Print the tables."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--space", choices=SPACES, default="topology")
     parser.add_argument("--seeds", type=int, default=20, help="of each search; 0 for none")
     parser.add_argument("--rewards", action="store_true", help="other algorithms and constraints")
+    parser.add_argument("--algorithms", nargs="+", default=[], help="joint search by these alone")
     parser.add_argument("--folder", type=Path, default=ROOT / ".benchmarks" / "nahas_testbed")
     options = parser.parse_args()
     options.folder.mkdir(parents=True, exist_ok=True)
+    space = SPACES[options.space]
     try:
-        testbed = Testbed("nahas/nats_fixed")
+        testbed = Testbed(f"nahas/{space.stem}_fixed")
     except UserError as error:
         print(f"skipped: {error}")
         return 0
     print(f"{testbed.pairs:.2g} pairs, {len(testbed.best)} kinds of networks\n")
-    printed(exact_table(testbed))
+    printed(exact_table(testbed, space))
     if options.seeds:
         print(f"\n{options.seeds} seeds, 2,000 trials each\n")
-        chosen = searches(rewards=options.rewards)
+        chosen = rewards(space) if options.rewards else variants(space)
+        if options.algorithms:
+            chosen = algorithms(space, options.algorithms)
         printed(search_table(chosen, testbed, options.seeds, options.folder))
     return 0
 

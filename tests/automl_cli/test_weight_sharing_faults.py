@@ -56,7 +56,13 @@ MISTAKES: dict[str, tuple[dict[str, str | None], list[str]]] = {
     "sizes that disagree": (
         {"program": toy(f"{HERE}Wide {{width: 4}}"),
          "space": "[{at: model.first.width, replace: !oneof [4, 3]}]"},
-        ["recipe.yaml:3:42: model.first.width: the outputs of its candidates disagree"],
+        ["recipe.yaml:3:42: model.first.width: the outputs of its candidates disagree",
+         "4 gives [16, 4], 3 gives [16, 3]", "a search by trials (random, evolution, bayesian)"],
+    ),
+    "a search of sizes without any": (
+        {"algorithm": "tas"},
+        ["activations.yaml:2:12: model.first: tas searches sizes, and here is none", "darts",
+         "tunas"],
     ),
     "a candidate that cannot be built": (
         {"space": f"[{{at: model.first, replace: !oneof [!torch.nn.ReLU {{}}, {HERE}Wide "

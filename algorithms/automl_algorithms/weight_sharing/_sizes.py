@@ -201,8 +201,12 @@ def set_mask_scope(net: Supernet, scope: str) -> None:
 
 
 def _no_size(name: str, gate: Gate) -> UserError:
-    family = catalogue.names("weight_sharing")
-    others = [each for each in family if not issubclass(catalogue.load(each), SizeSearch)]
+    family = {each: catalogue.load(each) for each in catalogue.names("weight_sharing")}
+    others = [
+        each
+        for each, search in family.items()
+        if "architecture" in search.accepts and not issubclass(search, SizeSearch)
+    ]
     return UserError(
         f"{name} searches sizes, and here is none: this is a choice between modules",
         gate.point.mark,

@@ -28,9 +28,11 @@ from automl_algorithms.weight_sharing import derivation
 from automl_algorithms.weight_sharing._baseline import Baseline
 from automl_algorithms.weight_sharing._finish import Finish
 from automl_algorithms.weight_sharing._presets import one_of
+from automl_algorithms.weight_sharing._regularisers import in_training_alone
 from automl_algorithms.weight_sharing._temporary import Temporary
 from automl_algorithms.weight_sharing._turns import Turns
 from automl_algorithms.weight_sharing.derivation import Policy
+from automl_algorithms.weight_sharing.identified import BACKED
 from automl_algorithms.weight_sharing.live import beginning
 from automl_algorithms.weight_sharing.search import Batch, Diverged, Moment, Task
 from automl_algorithms.weight_sharing.supernet import Supernet
@@ -58,8 +60,9 @@ class AutoHAS(TuNAS):
         groups: of decisions that are searched one after the other, as lists of paths:
             [[model], [optimizer, augment]]. Before its turn a group is the static program's,
             afterwards it is what was found.
-        finish: trainings, as long as the search, that may be spent on live decisions that the
-            rewards left open, within the search's last steps; 0 leaves them open.
+        finish: trainings, as long as the search, that may be spent on hyperparameters that the
+            rewards left open (but on no learning rate), within the search's last steps; 0 leaves
+            them open: they stay the static program's.
         members: trainings that such a finish begins with.
         value: numbers beside the network end at the most probable candidate, or at the one that
             is nearest to the mean of the policy in the order of their values.
@@ -115,9 +118,11 @@ class AutoHAS(TuNAS):
         super().setup(net, task)
         self.turns = Turns([net.space.points[index] for index in net.gates], self.groups)
         self.start = beginning(net.space)
-        self.beside = net.live | net.inert
+        self.hyperparameters = net.live | in_training_alone(net)
+        self.beside = self.hyperparameters | net.inert
         self.risky = any(net.gates[index].size > 1 for index in net.live)
-        shares = self.horizon == 1 and self.options.samples == 1 and net.live <= net.stepping
+        shares = self.horizon == 1 and self.options.samples == 1
+        shares = shares and self.hyperparameters <= net.stepping
         self.period = self.every or (2 if shares and self.shared != "sample" else 5)
         self.past: deque[Batch] = deque(maxlen=self.horizon)
         self.trusted: list[Value] = []  # live values of a shared step that went well
@@ -279,7 +284,11 @@ class AutoHAS(TuNAS):
         return derivation.sample(self.net.space, policy, self.rng, self.net.settled)
 
     def _best(self, index: int, chances: Sequence[float]) -> int:
-        """A place by the policy; the static program's among equals."""
+        """A place by the policy; the static program's among equals.
+
+        A hyperparameter that no evidence backs stays the static program's, too: what a policy
+        came to by chance may cost the final training more than all that the search has won.
+        """
         point, values = self.net.space.points[index], self.net.gates[index].values
         places = range(len(chances))
         if self.value == "mean" and index in self.beside and all(map(_is_number, values)):
@@ -288,7 +297,9 @@ class AutoHAS(TuNAS):
         static = self.start[index]
         assert static is not None
         first = point.place(static)
-        return max(places, key=lambda place: (chances[place], place == first))
+        best = max(places, key=lambda place: (chances[place], place == first))
+        backed = index not in self.hyperparameters or self.evidence.of(index, best) >= BACKED
+        return best if backed else first
 
     def state_dict(self) -> dict[str, Any]:
         """The deviation of the rewards, and what else the next step depends on."""

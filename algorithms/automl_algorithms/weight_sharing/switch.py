@@ -76,7 +76,8 @@ class Switch(nn.Module):
                 raise self._fault(
                     f"the outputs of its candidates disagree: {self._label(0)} gives "
                     f"{list(terms[0].shape)}, {self._label(i)} gives {list(term.shape)}",
-                    "candidates of one place need outputs of one shape",
+                    "candidates of one place need outputs of one shape; a search by trials "
+                    "(random, evolution, bayesian) builds each network alone",
                 )
             terms.append(weight * term)
         return sum(terms[1:], start=terms[0])

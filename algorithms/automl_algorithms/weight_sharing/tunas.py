@@ -25,9 +25,10 @@ accelerators for the network that it has judged, and their policy ascends by the
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
+from functools import partial
 from statistics import fmean, pstdev
-from typing import Any, ClassVar, Final, Literal, NamedTuple
+from typing import Any, ClassVar, Literal
 
 import torch
 
@@ -36,39 +37,15 @@ from automl_algorithms.weight_sharing._baseline import Baseline
 from automl_algorithms.weight_sharing._evidence import Evidence
 from automl_algorithms.weight_sharing._presets import chosen
 from automl_algorithms.weight_sharing._targets import shaped, targets
+from automl_algorithms.weight_sharing._tunas_presets import PRESETS
 from automl_algorithms.weight_sharing.derivation import Policy
+from automl_algorithms.weight_sharing.front import checked_cost, shared_front
 from automl_algorithms.weight_sharing.logits import Logits
 from automl_algorithms.weight_sharing.search import Batch, Moment, SupernetSearch, Task
 from automl_algorithms.weight_sharing.supernet import Supernet
 from automl_algorithms.weight_sharing.tree import listed
 from automl_spaces.decisions import Decisions
 from automl_spaces.errors import UserError
-
-
-class Preset(NamedTuple):
-    """A named setting; the fields are options of the search."""
-
-    lr: float
-    growth: float
-    beta: float
-    delay: float
-    warmup: float
-    resample: bool
-    samples: int
-    momentum: float
-    scale: float
-
-
-PRESETS: Final = {
-    # The best we measured on searches of some hundred steps.
-    "default": Preset(0.1, 1.0, -1.5, 0.4, 0.2, resample=False, samples=1, momentum=0.0, scale=0.0),
-    # The paper's for a batch of 4096; its code has beta -0.1 where the paper says -0.07.
-    "paper": Preset(
-        4.8e-3, 10.0, -0.1, 0.25, 0.25, resample=False, samples=1, momentum=0.0, scale=0.0
-    ),
-    # Masking and sampling in NATS-Bench's size space (Dong et al. 2021, arXiv 2009.00437).
-    "nats": Preset(3e-4, 1.0, -0.1, 0.3, 0.3, resample=True, samples=1, momentum=0.5, scale=1e-3),
-}
 
 
 @algorithm
@@ -92,6 +69,9 @@ class TuNAS(SupernetSearch):
         baseline: decay of the running mean of the rewards.
         priced: records that differ in inert decisions alone and are priced in each step.
         clip: norm that a gradient of the weights may have; None for any.
+        front: a cost; the search ends with records of the front of quality and this cost, and not
+            with those that its policy prefers.
+        networks: how many are judged by shared weights to find the front.
     """
 
     inert: ClassVar[bool] = True
@@ -115,6 +95,8 @@ class TuNAS(SupernetSearch):
         baseline: float = 0.95,
         priced: int = 16,
         clip: float | None = None,
+        front: str | None = None,
+        networks: int = 128,
     ) -> None:
         self.options = chosen(
             PRESETS, preset, lr=lr, growth=growth, beta=beta, delay=delay, warmup=warmup,
@@ -129,17 +111,22 @@ class TuNAS(SupernetSearch):
             raise UserError(f"samples must be at least 1, got {samples}")
         if priced < 2:
             raise UserError(f"priced must be at least 2, for a comparison, got {priced}")
+        if networks < 1:
+            raise UserError(f"networks must be at least 1, got {networks}")
         if self.options.beta > 0:
             raise UserError(f"beta {beta:g} would reward the cost: it must not be positive")
         self.cost, self.target, self.shape = cost, target, shape
         self.baseline = Baseline(baseline)
         self.worst: float | None = None  # of the rewards so far
         self.priced, self.clip = priced, clip
+        self.front, self.networks = front, networks
 
     def setup(self, net: Supernet, task: Task) -> None:
         """A uniform policy; the targets of the costs."""
         super().setup(net, task)
         self.targets = targets(task.bounds, self.cost, self.target, self.shape)
+        if self.front is not None:
+            checked_cost(self.front, task.costs(net.space.sample(self.rng)))
         if net.inert and not self.targets:
             ids = listed(net.space.points[index].id for index in sorted(net.inert))
             raise UserError(
@@ -180,6 +167,13 @@ class TuNAS(SupernetSearch):
     def policy(self) -> Policy:
         """As learned so far."""
         return self.logits.probabilities()
+
+    def derive(self, valid: Callable[[], Batch]) -> Iterator[Decisions]:
+        """The front, if one is asked for; then what the policy prefers."""
+        if self.front is not None:
+            policy = partial(self.logits.sample, self.rng)
+            yield from shared_front(self, self.front, self.networks, policy, valid)
+        yield from super().derive(valid)
 
     def found(self) -> dict[str, float]:
         """As `evidence/<index>`, how well what the policy prefers is backed, in standard errors."""

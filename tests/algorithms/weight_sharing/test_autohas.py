@@ -143,17 +143,37 @@ def test_one_candidate_per_hyperparameter_is_tunas() -> None:
     assert [each for each in expected if isinstance(each, tuple) and each[1] is not None]
 
 
-def test_one_architecture_is_a_search_of_hyperparameters() -> None:
+@pytest.mark.parametrize(
+    ("model", "rates", "goal"),
+    [(None, [0.001, 0.1], LOSS), (network(), [0.01, 0.5], GOAL)],
+    ids=["alone", "with layers"],
+)
+def test_one_architecture_is_a_search_of_hyperparameters(
+    model: Any, rates: list[float], goal: Objective
+) -> None:
     """And with both, both are found: joint search."""
-    rates = sgd(oneof([0.0, 0.5], default=0.0))
-    for model in (None, network()):
-        search = AutoHAS(delay=0.1, warmup=0.1, every=1)
-        run(search, net(model, rates.clone()), 300)
-        assert chances(search, "optimizer.lr")[1] > 0.6
-        best = next(search.derive(lambda: None))
-        assert best["optimizer.lr"] == 0.5
-        if model is not None:
-            assert best["model.args[0]"] == "all"
+    search = AutoHAS(delay=0.1, warmup=0.1, every=1)
+    run(search, net(model, sgd(oneof(rates, default=rates[0]))), 300, objective=goal)
+    assert chances(search, "optimizer.lr")[1] > 0.6
+    best = next(search.derive(lambda: None))
+    assert best["optimizer.lr"] == rates[1]
+    assert model is None or best["model.args[0]"] == "all"
+
+
+def test_a_hyperparameter_that_nothing_backs_stays_the_static_programs() -> None:
+    """However sure the policy is; a layer is the policy's."""
+    of = net(network(), sgd(oneof([0.1, 0.2], default=0.1)))
+    search = AutoHAS()
+    search.setup(of, Task(GOAL))
+    with torch.no_grad():
+        for logits in search.logits.of.values():
+            logits.copy_(torch.tensor([0.0, 5.0]))
+    rate = of.space.point("optimizer.lr").index
+    found = [next(search.derive(lambda: None)).as_dict()]
+    search.evidence.of = lambda index, place: 3.0 * (index == rate)  # type: ignore[method-assign]
+    found.append(next(search.derive(lambda: None)).as_dict())
+    assert [each["optimizer.lr"] for each in found] == [0.1, 0.2]
+    assert {each["model.args[0]"] for each in found} == {"lossy"}
 
 
 def test_groups_learn_one_after_the_other() -> None:
