@@ -25,6 +25,7 @@ from automl_cli import mlflow_summary as summary
 from automl_cli.ledger import Ledger
 from automl_cli.ledger_schema import TrialRow
 from automl_cli.mlflow_client import Client, KnownRun, KnownStudy, Refused, Unreachable
+from automl_cli.mlflow_curve import Curve
 from automl_cli.mlflow_process import (
     UNREACHABLE,
     Projection,
@@ -122,7 +123,7 @@ class _Work:
         self.client: Client | None = None
         self.parent = ""  # the run of the study
         self.shown = self.steps = 0  # trials in its curve, steps of its supernet
-        self.curve = records.Curve(selection.goals)
+        self.curve = Curve(selection.goals)
         self.runs: dict[int, KnownRun] = {}
         self.reported: dict[int, int] = {}  # reports sent, of running trials
         self.message = ""
@@ -201,7 +202,7 @@ class _Work:
         found = client.find_study(study.uid)
         known = found or KnownStudy(client.create(study.name, study.created, tags))
         self.parent, self.shown, self.steps = known
-        self.curve = records.Curve(self.selection.goals)
+        self.curve = Curve(self.selection.goals)
         for trial in self.selection.finished[: self.shown]:
             self.curve.take(trial)
         self.runs = client.find_trials(study.uid)

@@ -132,40 +132,6 @@ def fidelity(trial: TrialRow) -> float:
     return math.inf if trial.budget is None else trial.budget
 
 
-class Curve:
-    """The search as metrics of the study's run; the step is the place in the finishing order.
-
-    `trial/<metric>` is the value of each trial, `best/<metric>` the best so far of the completed
-    ones within the constraints, and `trials` counts. `trials` is the last sample of each trial,
-    and a batch is stored as a whole or not at all: so its latest value says how far a projection
-    has come. Of several fidelities, the best is always the best at the highest reached so far.
-    """
-
-    def __init__(self, goals: Sequence[Objective]) -> None:
-        self._goals, self._names = goals, Names(goal.metric for goal in goals)
-        self._best: dict[str, tuple[float, float]] = {}  # fidelity, reward
-
-    def take(self, trial: TrialRow) -> list[Sample]:
-        """The samples of the next trial in the finishing order."""
-        assert trial.order is not None
-        assert trial.finished is not None
-        when, step = milliseconds(trial.finished), trial.order
-        metrics = numbers(trial.metrics) if trial.state != "failed" else {}
-        samples = []
-        for goal in self._goals:
-            value, name = metrics.get(goal.metric, math.nan), self._names[goal.metric]
-            if not math.isfinite(value):
-                continue
-            samples.append(Sample(f"trial/{name}", value, when, step))
-            if trial.state == "completed" and metrics.get(MET, 1.0) > 0:
-                told = (fidelity(trial), goal.reward(value))
-                self._best[name] = max(told, self._best.get(name, told))
-                best_value = goal.value(self._best[name][1])
-                samples.append(Sample(f"best/{name}", best_value, when, step))
-        samples.append(Sample(TRIALS, float(step), when, step))
-        return samples
-
-
 def candidates(study: StudyRow) -> list[list[str]]:
     """The candidates of each decision point, if a policy was learned on them."""
     return list(json.loads(study.environment or "{}").get("candidates", ()))

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import numpy as np
 
-from automl_algorithms.pareto import MOST_REWARDS, hypervolume, non_dominated
+from automl_algorithms.pareto import MOST_REWARDS, GrowingFront, hypervolume, non_dominated
 from automl_cli.report_curves import Floats
 from automl_cli.study_report import Group, StudyData
 from automl_spaces.errors import UserError
@@ -77,6 +77,19 @@ def fronts(groups: Sequence[Group], reference: Sequence[float] | None) -> list[F
         pairs = zip(objectives, zip(*told, strict=True), strict=True)
         reference = [o.value(min(map(o.reward, column))) for o, column in pairs]
     return [_front(group, objectives, reference) for group in seeds]
+
+
+def growth(
+    points: Iterable[tuple[float, ...]],
+    objectives: Sequence[Objective],
+    reference: Sequence[float],
+) -> list[float]:
+    """The hypervolume of the front after each of these points, from a reference; never falling."""
+    front, volumes = GrowingFront(_rewards(reference, objectives)), list[float]()
+    for point in points:
+        front.take(_rewards(point, objectives))
+        volumes.append(front.volume)
+    return volumes
 
 
 def _front(

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 from typing import Final
 
 MOST_REWARDS: Final = 4  # of which the hypervolume is measured
+MOST_GROWING: Final = 3  # with more it takes too long after each of many vectors
 
 
 def dominates(a: Sequence[float], b: Sequence[float]) -> bool:
@@ -53,6 +54,44 @@ def hypervolume(rewards: Iterable[Sequence[float]], reference: Sequence[float]) 
         raise ValueError(f"the hypervolume is for 2 to {MOST_REWARDS} rewards, not for {count}")
     above = [tuple(r) for r in rewards if all(x > low for x, low in zip(r, reference, strict=True))]
     return _volume(above, tuple(reference))
+
+
+class GrowingFront:
+    """The front of vectors of rewards that come one by one, and what it dominates.
+
+    Args:
+        reference: as of `hypervolume`; None: the worst of each reward so far. Either way the
+            hypervolume never falls.
+
+    Attributes:
+        members: the front, without repeats.
+    """
+
+    def __init__(self, reference: Sequence[float] | None = None) -> None:
+        self.members: list[tuple[float, ...]] = []
+        self._reference = None if reference is None else tuple(reference)
+        self._worst: tuple[float, ...] | None = self._reference
+        self._known: float | None = 0.0  # None: to be computed again
+
+    def take(self, rewards: Sequence[float]) -> None:
+        """The next vector. O(front)."""
+        vector = tuple(rewards)
+        if self._reference is None:
+            worst = vector if self._worst is None else tuple(map(min, vector, self._worst))
+            if worst != self._worst:
+                self._worst, self._known = worst, None
+        if not any(dominates(each, vector) or each == vector for each in self.members):
+            self.members = [each for each in self.members if not dominates(vector, each)]
+            self.members.append(vector)
+            self._known = None
+
+    @property
+    def volume(self) -> float:
+        """The hypervolume; computed when something has changed."""
+        if self._known is None:
+            assert self._worst is not None
+            self._known = hypervolume(self.members, self._worst)
+        return self._known
 
 
 def _volume(above: list[tuple[float, ...]], reference: tuple[float, ...]) -> float:

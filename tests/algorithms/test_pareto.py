@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from automl_algorithms.pareto import dominates, hypervolume, non_dominated
+from automl_algorithms.pareto import GrowingFront, dominates, hypervolume, non_dominated
 
 vectors = st.lists(st.tuples(*[st.integers(0, 4).map(float)] * 3), max_size=25)
 
@@ -92,3 +92,20 @@ def test_the_hypervolume_of_other_numbers_of_rewards_is_refused(count: int) -> N
     """One reward has a maximum; five would take too long."""
     with pytest.raises(ValueError, match=f"for 2 to 4 rewards, not for {count}"):
         hypervolume([(1.0,) * count], (0.0,) * count)
+
+
+@given(vectors, st.booleans())
+def test_a_growing_front_is_the_front_of_all_so_far(
+    rewards: list[tuple[float, ...]], given_one: bool
+) -> None:
+    """Its hypervolume too, from a given reference or the worst so far; and that never falls."""
+    front, before = GrowingFront((1.0, 1.0, 1.0) if given_one else None), 0.0
+    assert front.volume == 0
+    for count, vector in enumerate(rewards, 1):
+        front.take(vector)
+        told = rewards[:count]
+        assert {*front.members} == {told[i] for i in non_dominated(told)}
+        worst = (1.0, 1.0, 1.0) if given_one else tuple(map(min, zip(*told, strict=True)))
+        assert front.volume == hypervolume(told, worst)
+        assert front.volume >= before
+        before = front.volume

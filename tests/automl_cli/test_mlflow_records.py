@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from automl_cli.ledger_schema import StudyRow, TrialRow
-from automl_cli.mlflow_records import Curve, Names, best, final_samples, numbers, report_samples
+from automl_cli.mlflow_curve import Curve
+from automl_cli.mlflow_records import Names, best, final_samples, numbers, report_samples
 from automl_spaces.objective import Objective
 
 _key = st.from_regex(r"[A-Za-z_][A-Za-z0-9_-]{0,12}", fullmatch=True)
@@ -123,3 +124,29 @@ def test_what_is_outside_of_constraints_is_no_best() -> None:
     told = [{s.key: s.value for s in curve.take(t)} for t in rows]
     assert told[0] == {"trial/m": 9.0, "trials": 1}
     assert told[1] == {"trial/m": 1.0, "best/m": 1.0, "trials": 2}
+
+
+def test_several_objectives_have_a_hypervolume() -> None:
+    """Of the front so far, from the worst so far; failed and forbidden trials have no part."""
+    rows = [
+        _trial(1, {"gain": 2.0, "cost": 5.0}),
+        _trial(2, {"gain": 4.0, "cost": 3.0}),
+        _trial(3, {"gain": 9.0, "cost": 0.0, "constraints_met": 0.0}),
+        _trial(4, {"gain": 9.0, "cost": 0.0}, "failed"),
+        _trial(5, {"gain": 3.0, "cost": 2.0}),
+        _trial(6, {"gain": 1.0, "cost": 4.0}),
+    ]
+    curve = Curve([Objective("gain"), Objective("cost", "minimize")])
+    told = [{s.key: s.value for s in curve.take(t)} for t in rows]
+    assert [m.get("best/hypervolume") for m in told] == [0.0, 4.0, None, None, 5.0, 8.0]
+    assert list(told[1])[-1] == "trials"  # which says that the others are there
+
+
+def test_a_hypervolume_has_two_or_three_objectives() -> None:
+    """One has its best value, and four would take too long after every trial."""
+    for count, measured in ((1, False), (3, True), (4, False)):
+        curve = Curve([Objective(f"m{i}") for i in range(count)])
+        (*_, last) = [s.key for s in curve.take(_trial(1, {f"m{i}": 1.0 for i in range(count)}))]
+        keys = {s.key for s in curve.take(_trial(2, {f"m{i}": 2.0 for i in range(count)}))}
+        assert ("best/hypervolume" in keys) == measured
+        assert last == "trials"

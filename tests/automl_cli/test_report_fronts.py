@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from automl_cli.report_fronts import fronts
+from automl_cli.report_fronts import fronts, growth
 from automl_cli.study_report import Group, grouped
 from automl_spaces.errors import UserError
 from automl_spaces.objective import Objective
@@ -81,3 +81,12 @@ def test_no_completed_trial() -> None:
     """A front of nothing, and no reference to measure from."""
     (found,) = fronts([_group([(NAN, NAN)])], None)
     assert (found.sizes, found.points, found.reference) == ([0], [], None)
+
+
+def test_the_hypervolume_grows_to_that_of_the_front() -> None:
+    """A point that another is better than adds nothing; the last value is the whole front's."""
+    points = [(2.0, 1.0), (1.0, 2.0), (4.0, 3.0)]
+    grown = growth(points, GOALS, (0.0, 4.0))
+    assert grown == [6.0, 6.0, 8.0]
+    (found,) = fronts([_group(points)], (0.0, 4.0))
+    assert grown[-1] == found.volumes[0]

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 STEPS: Final = 25  # of L-BFGS
 SPREAD: Final = 1.5  # standard deviation of the priors, which are normal in the logarithm
-NOISE: Final = 1e-4  # where the noise's prior is centred, as a part of the signal's variance
+NOISE: Final = 1e-2  # where the noise's prior is centred, as a part of the signal's variance
 DOUBT: Final = 0.3  # the noise itself, when the values are what is doubted
 JITTER: Final = 1e-8
 

@@ -8,7 +8,7 @@ import random
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final, NamedTuple
 
-LONGEST: Final = 0.75  # share of a search that a halving may take: before it there must be one
+LONGEST: Final = 0.9  # share of a search that a halving may take: before it there must be one
 
 
 class Rung(NamedTuple):

@@ -28,6 +28,7 @@ _ROLES: Mapping[frozenset[str], Role] = {
     frozenset({"weight_decay"}): "decay",
     frozenset(): "loss",
 }
+_RATE: Mapping[str, str] = {"initial_lr": "lr"}
 WIDE = 10.0  # ratio of the ends of a list from which on it is logarithmic
 
 
@@ -140,7 +141,8 @@ def part_of(net: Supernet, number: Number) -> Part:
         groups.append([dict(group, params=None) for group in net.program.optimizer.param_groups])
     net.adopt(beginning(net.space))
     both = list(zip(*groups, strict=True))
-    changed = frozenset(k for a, b in both for k in a if a[k] != b[k]) - {"initial_lr"}
+    # At the beginning of a warm-up the rate itself is 0, whatever it is to become.
+    changed = frozenset(_RATE.get(k, k) for a, b in both for k in a if a[k] != b[k])
     role = _ROLES.get(changed, "step")
     if role == "loss" and number.index in net.stepping:
         role = "step"  # a range of one value

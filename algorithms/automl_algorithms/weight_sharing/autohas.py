@@ -118,11 +118,13 @@ class AutoHAS(TuNAS):
         super().setup(net, task)
         self.turns = Turns([net.space.points[index] for index in net.gates], self.groups)
         self.start = beginning(net.space)
-        self.hyperparameters = net.live | in_training_alone(net)
-        self.beside = self.hyperparameters | net.inert
+        hyperparameters = net.live | in_training_alone(net)
+        self.beside = hyperparameters | net.inert
+        # What stays the static program's without evidence, if there is one.
+        self.stays = hyperparameters if net.space.default() is not None else frozenset[int]()
         self.risky = any(net.gates[index].size > 1 for index in net.live)
         shares = self.horizon == 1 and self.options.samples == 1
-        shares = shares and self.hyperparameters <= net.stepping
+        shares = shares and hyperparameters <= net.stepping
         self.period = self.every or (2 if shares and self.shared != "sample" else 5)
         self.past: deque[Batch] = deque(maxlen=self.horizon)
         self.trusted: list[Value] = []  # live values of a shared step that went well
@@ -298,7 +300,7 @@ class AutoHAS(TuNAS):
         assert static is not None
         first = point.place(static)
         best = max(places, key=lambda place: (chances[place], place == first))
-        backed = index not in self.hyperparameters or self.evidence.of(index, best) >= BACKED
+        backed = index not in self.stays or self.evidence.of(index, best) >= BACKED
         return best if backed else first
 
     def state_dict(self) -> dict[str, Any]:
