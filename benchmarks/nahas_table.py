@@ -2,13 +2,14 @@
 
 Every row is run by `automl run` in one folder, and resumed there when it is run again. Columns:
 
-- validation and test accuracy of the best trial, in percent.
+- validation and test accuracy of the best trial, in percent; with `--final 8` those of its program
+  trained anew for so many epochs, from a seed that no search has used.
 - latency and energy of its network on its accelerator, by the analytic model, in units of the best
   row of its group too: the groups have limits of their own, as in the paper's table.
 - hypervolume of validation accuracy and latency over all trials, as a share of the rectangle from
   (0, the group's limit) to (100 %, 0 ms).
 - search cost: time of all trials, of one-shot search of the supernet and the derivation, in units
-  of one training of the static program. The one trial of one-shot search is its final training.
+  of one training of the static program. The trials of one-shot search are its final trainings.
 
 All are means over seeds.
 """
@@ -50,15 +51,16 @@ GROUPS = (
         Row("fixed", "IBN-only, fixed accelerator"),
         Row("phase", "IBN-only, accelerator first"),
         Row("joint", "IBN-only NAHAS, multi-trial"),
-        Row("oneshot", "IBN-only NAHAS, one-shot"),
+        Row("oneshot_front", "IBN-only NAHAS, one-shot"),
     ),
     (
         Row("fused_fixed", "with fused IBN, fixed accelerator"),
         Row("fused_joint", "with fused IBN, NAHAS multi-trial"),
-        Row("fused_oneshot", "with fused IBN, NAHAS one-shot"),
+        Row("fused_oneshot_front", "with fused IBN, NAHAS one-shot"),
     ),
 )
 UNIT = GROUPS[0][0]
+FINAL, FRESH = "final-", 1000  # names and seeds of trainings after a search
 HEAD = ("model", "validation %", "test %", "latency ms", "energy mJ", "area mm2",
         "hypervolume", "search cost")  # fmt: skip
 
@@ -78,9 +80,8 @@ class Found(NamedTuple):
 
 
 def run(row: Row, seed: int, options: Any) -> None:
-    """Run a row from a seed."""
-    line = [sys.executable, "-m", "automl_cli", "run", f"nahas/{row.recipe}", "--seed", str(seed)]
-    line += ["--no-mlflow", "--set", f"name={row.recipe}"]
+    """Run a row from a seed; then train the best program anew, if that is asked for."""
+    line = [f"nahas/{row.recipe}", "--seed", str(seed), "--study", f"{row.recipe}-{seed}"]
     for setting in options.set:
         line += ["--set", setting]
     if row.recipe == "phase":
@@ -89,18 +90,31 @@ def run(row: Row, seed: int, options: Any) -> None:
         line += ["--set", f"phases=[{phases}]"]
     if row != UNIT and not row.one_shot:
         line += ["--trials", str(options.trials)]
-    subprocess.run(line, cwd=options.folder, check=True, stdout=subprocess.DEVNULL)
+    automl(options, "run", *line, "--no-mlflow")
+    if options.final:
+        best = f"best-{row.recipe}-{seed}.yaml"
+        automl(options, "best", f"{row.recipe}-{seed}", "-o", best)
+        line = [f"./{best}", "--seed", str(FRESH + seed), "--study", f"{FINAL}{row.recipe}-{seed}"]
+        automl(options, "run", *line, "--set", f"program.epochs={options.final}", "--no-mlflow")
+
+
+def automl(options: Any, *line: str) -> None:
+    """A command line in the folder."""
+    command = [sys.executable, "-m", "automl_cli", *line]
+    subprocess.run(command, cwd=options.folder, check=True, stdout=subprocess.DEVNULL)
 
 
 def found(row: Row, limit: float, options: Any) -> Found:
     """What a row came to, from the ledger."""
     best, volumes, seconds = [], [], []
     with Ledger(options.folder / ".automl" / "ledger.db", read_only=True) as ledger:
-        for study in ledger.studies():
-            if study.name.partition("-")[0] != row.recipe or study.seed >= options.seeds:
-                continue
+        for study in filter(
+            None, (ledger.study(f"{row.recipe}-{n}") for n in range(options.seeds))
+        ):
             trials = [t.metrics for t in best_rows(ledger, study, objectives_of(study))]
-            best.append(trials[0])
+            again = ledger.study(FINAL + study.name) if options.final else None
+            last = trials if again is None else [json.loads(ledger.trials(again.id)[0].metrics)]
+            best.append(last[0])
             points = [(t["accuracy"], -t["latency_ms"]) for t in trials]
             volumes.append(hypervolume(points, (0.0, -limit)) / limit)
             if row.one_shot:
@@ -144,6 +158,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--trials", type=int, default=25)
     parser.add_argument("--set", action="append", default=[], help="of every recipe: key=value")
+    parser.add_argument("--final", type=int, help="epochs, to train the best programs anew")
     parser.add_argument("--ibn", action="store_true", help="the group without fused blocks alone")
     parser.add_argument("--folder", type=Path, default=ROOT / ".benchmarks" / "nahas")
     options = parser.parse_args()

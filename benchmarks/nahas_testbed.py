@@ -44,27 +44,31 @@ class Space(NamedTuple):
     Args:
         stem: of its recipes' names.
         latencies: in ms, for which the optima are printed.
-        searched: the limits of the searches.
+        searched: the limits of the searches, and the reward for the latency under each.
     """
 
     stem: str
     latencies: tuple[float, ...]
-    searched: tuple[Limits, ...]
+    searched: tuple[tuple[Limits, str], ...]
 
 
+SOFT, WEAK = ", reward: soft, weight: -0.02", ", reward: hard, weight: -0.02"
+STEEP = ", reward: soft, weight: -0.04"  # where a weaker one would end outside of the limit
+HARD, REFUSED = ", reward: hard, weight: -1", ""
+WORDS = {SOFT: "soft -0.02", STEEP: "soft -0.04", WEAK: "hard -0.02", HARD: "hard -1",
+         REFUSED: "refused"}  # fmt: skip
 SPACES = {
     "topology": Space(
-        "nats", (0.01, 0.015, 0.02, 0.03, 0.04, 0.05), (Limits(0.015, 14.2), Limits(0.04, 2.5))
+        "nats",
+        (0.01, 0.015, 0.02, 0.03, 0.04, 0.05),
+        ((Limits(0.015, 14.2), SOFT), (Limits(0.04, 2.5), SOFT)),
     ),
     "size": Space(
         "nats_size",
         (0.005, 0.01, 0.015, 0.02, 0.03, 0.04),
-        (Limits(0.015, 14.2), Limits(0.01, 2.5)),
+        ((Limits(0.015, 14.2), SOFT), (Limits(0.01, 2.5), STEEP)),
     ),
 }
-SOFT, WEAK = ", reward: soft, weight: -0.02", ", reward: hard, weight: -0.02"
-HARD, REFUSED = ", reward: hard, weight: -1", ""
-WORDS = {SOFT: "soft -0.02", WEAK: "hard -0.02", HARD: "hard -1", REFUSED: "refused"}
 
 
 class Search(NamedTuple):
@@ -192,23 +196,23 @@ def variants(space: Space) -> list[Search]:
     """Joint search and the others, under both limits."""
     # Network first begins outside of a small area, so that it must be allowed there.
     return [
-        Search(
-            variant, limits, area=HARD if variant == "network_first" else REFUSED, stem=space.stem
-        )
-        for limits in space.searched
+        Search(variant, limits, latency, HARD if variant == "network_first" else REFUSED,
+               stem=space.stem)
+        for limits, latency in space.searched
         for variant in VARIANTS
         if variant != "fixed" or limits.area_mm2 >= AREAS[0]
-    ]
+    ]  # fmt: skip
 
 
 def algorithms(space: Space, names: Iterable[str]) -> list[Search]:
     """Joint search by other algorithms."""
-    return [Search("joint", space.searched[0], algorithm=n, stem=space.stem) for n in names]
+    limits, latency = space.searched[0]
+    return [Search("joint", limits, latency, algorithm=n, stem=space.stem) for n in names]
 
 
 def rewards(space: Space) -> list[Search]:
     """Joint search under other constraints, and by other algorithms."""
-    limits, both = space.searched[0], "[{maximize: accuracy}, {minimize: latency_ms}]"
+    limits, both = space.searched[0][0], "[{maximize: accuracy}, {minimize: latency_ms}]"
     found = [
         *algorithms(space, ("evolution", "local_search", "reinforce", "ppo", "random")),
         Search("joint", limits, WEAK),

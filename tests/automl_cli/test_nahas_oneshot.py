@@ -132,3 +132,29 @@ def test_records_that_cannot_be_run_are_never_derived(
     assert record["decisions"] == {"accelerator.size": size}
     assert "nan" not in out.lower()
     assert "inf" not in json.dumps(json.loads(out)["supernet"]["derived"]).lower()
+
+
+def test_a_front_ends_on_the_fastest_chip_that_can_be_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Where the bound accepts two, which are alike to the policy; then come its own records."""
+    entry = SimpleNamespace(load=lambda: chip_ms)
+    monkeypatch.setattr(costs, "_theirs", lambda: {"chip_ms": entry})
+    project = Project(tmp_path, monkeypatch, capsys)
+    name = "tests.automl_cli.test_nahas_oneshot"
+    project.recipe(
+        imports=f"[{name}, torch.nn]",
+        program=f"!{name}.ToyBoard {{model: !torch.nn.Linear [4, 1], "
+        f"accelerator: !{name}.Chip {{}}}}",
+        space="[{at: accelerator.size, replace: !oneof [1, 2, 3, 4]}]",
+        objective="{minimize: error}",
+        constraints="{chip_ms: <= 3}",
+        algorithm="{name: tunas, front: chip_ms}",
+        sharing="{derived: 2, epochs: 2}",
+        baseline="false",
+        run="{executor: inline}",
+    )
+    code, out, err = project("run", "recipe.yaml", "--json")
+    assert code == 0, err
+    derived = json.loads(out)["supernet"]["derived"]
+    assert [record["decisions"]["accelerator.size"] for record in derived] == [4, 2]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 from pathlib import Path
 from typing import Any
@@ -18,18 +19,21 @@ from tests.automl_cli.tables.sources import DATA, every_cell, needs_npz
 
 ROOT = Path(__file__).parents[2]
 RECIPES = sorted(path.stem for path in (ROOT / "recipes" / "nahas").glob("*.yaml"))
-ACCELERATORS, CELLS, IBN = 50_000, 15_625, 3**17 * 2**16
+ACCELERATORS, CELLS, WIDTHS, IBN = 50_000, 15_625, 8**5, 3**17 * 2**16
 FUSED = 3 * (6 + 6) ** 16  # a block keeps its kind or is fused, each of 3 kernel sizes x 2
 SIZES = {
     "static": 1,
     "fixed": IBN,
     "joint": IBN * ACCELERATORS,
     "oneshot": IBN * ACCELERATORS,
+    "oneshot_front": IBN * ACCELERATORS,
     "fused_fixed": FUSED,
     "fused_joint": FUSED * ACCELERATORS,
     "nats_fixed": CELLS,
     "nats_joint": CELLS * ACCELERATORS,
     "nats_front": CELLS * ACCELERATORS,
+    "nats_size_joint": WIDTHS * ACCELERATORS,
+    "nats_size_fixed": WIDTHS,
 }
 
 
@@ -123,3 +127,28 @@ def test_joint_search_finds_the_optimum_of_the_testbed(
             assert metrics["area_mm2"] <= 14.2
             found.append(metrics["accuracy"])
     assert sorted(found)[2] >= 0.995 * 90.724
+
+
+@needs_npz
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("recipe", "limits", "expected"),
+    [
+        ("nats_fixed", (0.04, 2.5), (90.72, 89.40, None, None)),
+        ("nats_fixed", (0.015, 14.2), (90.72, 90.72, 88.65, 88.65)),
+        ("nats_size_fixed", (0.01, 2.5), (86.80, 85.54, None, None)),
+        ("nats_size_fixed", (0.015, 14.2), (89.90, 89.90, 89.08, 89.08)),
+    ],
+)
+def test_the_exact_optima(
+    recipe: str, limits: Any, expected: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Joint, hardware first, network first, fixed: as `docs/nahas.md` has them."""
+    monkeypatch.setenv("AUTOML_NATS", str(DATA))
+    monkeypatch.syspath_prepend(ROOT / "benchmarks")
+    exact = importlib.import_module("nahas_exact")
+    testbed, within = exact.Testbed(f"nahas/{recipe}"), exact.Limits(*limits)
+    found = [
+        getattr(testbed, n)(within) for n in ("joint", "hardware_first", "network_first", "fixed")
+    ]
+    assert [f and round(f, 2) for f in found] == list(expected)

@@ -54,7 +54,7 @@ ELITE: Final = 0.15  # of the trials, by reward: one of them is recommended
 
 @algorithm
 class GaussianProcess(Algorithm):
-    """Proposes what an exact model of the finished trials promises most. 3 ms per proposal.
+    """Proposes what an exact model of the finished trials promises most. 5 ms per proposal.
 
     Args:
         acquisition: ei (expected improvement) or its (independent Thompson sampling, the choice
@@ -81,7 +81,7 @@ class GaussianProcess(Algorithm):
         super().setup(space, objectives, seed)
         self._batch = Batch(space)
         self._design = self._batch.spread(self.startup, np.random.default_rng(seed % 2**32))
-        self._records: list[Decisions] = []  # with a reward, in the order of finishing
+        self._known: list[Array] = []  # rows of what has a reward, in the order of finishing
         self._rewards: list[float] = []
         self._ids: list[int | None] = []  # None: was pruned, is not to be recommended
         self._finished: set[Decisions] = set()
@@ -145,7 +145,9 @@ class GaussianProcess(Algorithm):
         return candidates[np.argsort(-scores, kind="stable")]
 
     def _rows(self, which: Iterable[int]) -> Array:
-        return self._batch.rows([self._records[i].values for i in which])
+        import numpy as np
+
+        return np.stack([self._known[i] for i in which])
 
     def _model(self, rewards: Array) -> Posterior:
         """The posterior of what is known and running, with the length scales that are due."""
@@ -197,7 +199,7 @@ class GaussianProcess(Algorithm):
         self._running.pop(observation.trial_id, None)
         self._finished.add(observation.decisions)
         if observation.rewards:
-            self._records.append(observation.decisions)
+            self._known += [*self._batch.rows([observation.decisions.values])]
             self._rewards.append(observation.rewards[0])
             pruned = observation.state == "pruned"
             self._ids.append(None if pruned else observation.trial_id)

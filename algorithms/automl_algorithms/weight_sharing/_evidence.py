@@ -12,7 +12,7 @@ from collections.abc import Collection
 
 from automl_spaces.decisions import Decisions
 
-FEWEST = 3  # advantages on either side, to estimate an error by
+FEWEST = 8  # advantages on either side: errors by fewer are too small too often
 
 
 class Evidence:

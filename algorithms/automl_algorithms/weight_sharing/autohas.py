@@ -61,8 +61,9 @@ class AutoHAS(TuNAS):
             [[model], [optimizer, augment]]. Before its turn a group is the static program's,
             afterwards it is what was found.
         finish: trainings, as long as the search, that may be spent on hyperparameters that the
-            rewards left open (but on no learning rate), within the search's last steps; 0 leaves
-            them open: they stay the static program's.
+            rewards left open, within the search's last steps; 0 leaves them open: they stay the
+            static program's. It is about a learning rate only where it takes most of the search,
+            as with 3 trainings and 8 members.
         members: trainings that such a finish begins with.
         value: numbers beside the network end at the most probable candidate, or at the one that
             is nearest to the mean of the policy in the order of their values.

@@ -5,8 +5,8 @@ in one pass over some batches, and what acts through costs alone (an accelerator
 that. So the front of many records costs about one training:
 
     drawn <- half of them from the policy, half at random, and the cheapest
-    in each round: settle every drawn record: each inert decision in turn where the cost is least
-                   within the constraints, until no single change is better
+    in each round: settle every drawn record: from the best accelerator of those before, each
+                   inert decision in turn where the cost is least within the constraints
                    front <- of all records, those that no other beats in quality and cost
                    drawn <- records of the front, one decision changed in each
 
@@ -26,13 +26,14 @@ from automl_algorithms.pareto import hypervolume, non_dominated
 from automl_algorithms.weight_sharing.search import Batch, SupernetSearch, Task
 from automl_spaces.decisions import Decisions
 from automl_spaces.errors import UserError, did_you_mean
+from automl_spaces.points import Value
 from automl_spaces.space import Space
 
 TOGETHER: Final = 16  # records of a round
 MOST_ROUNDS: Final = 100
 JUDGED: Final = 8  # batches of the validation part, for each network before the end
 Judge = Callable[[Decisions], float]
-_Key = tuple[object, ...]
+_Key = tuple[Value, ...]
 _Pair = tuple[float, float]
 
 
@@ -59,19 +60,20 @@ class Front:
         self.space, self.inert, self.task, self.cost = space, sorted(inert), task, cost
         self.judge, self.rng = judge, rng
         self.qualities: dict[_Key, float] = {}  # by all decisions that are not inert
+        self.settings: dict[_Key, None] = {}  # inert decisions that networks were settled on
 
     def find(self, draw: Callable[[], Decisions], networks: int) -> list[Decisions]:
         """The front, when so many networks have been judged or nothing new is near."""
         drawn = [draw() if n % 2 else self.space.sample(self.rng) for n in range(TOGETHER)]
-        drawn[0] = self.settled(drawn[0], range(len(self.space.points)))
-        told, front = dict[Decisions, _Pair](), list[Decisions]()
+        drawn[0] = self.descended(drawn[0], range(len(self.space.points)))
+        told = dict[Decisions, _Pair]()
         for _ in range(MOST_ROUNDS):
-            told |= self.told(self.settled(record, self.inert) for record in drawn)
+            told |= self.told(map(self.settled, drawn))
             front = best(told)
             if not front or len(self.qualities) >= networks:
                 break
             drawn = [self.space.mutate(self.rng.choice(front), self.rng) for _ in drawn]
-        return front
+        return best(self.told(map(self.settled, told)))  # the first ones know the last by now
 
     def told(self, records: Iterable[Decisions]) -> dict[Decisions, _Pair]:
         """Quality and negative cost, both to be maximised, of records within the constraints."""
@@ -85,7 +87,20 @@ class Front:
                 found[record] = pair
         return found
 
-    def settled(self, record: Decisions, indices: Sequence[int]) -> Decisions:
+    def settled(self, record: Decisions) -> Decisions:
+        """The network of a record, with the cheapest inert decisions that are found for it.
+
+        There are two descents, from its own and from the best of what others ended with:
+        accelerators that suit one network suit others, and single changes do not lead from one
+        good kind to another.
+        """
+        known = [self._with(record, setting) for setting in self.settings]
+        starts = dict.fromkeys((record, min(known, key=self.price, default=record)))
+        found = min((self.descended(each, self.inert) for each in starts), key=self.price)
+        self.settings[tuple(found.values[i] for i in self.inert)] = None
+        return found
+
+    def descended(self, record: Decisions, indices: Sequence[int]) -> Decisions:
         """The record, made so that no change of one of these decisions makes it cheaper."""
         least, better = self.price(record), True
         while better:
@@ -116,6 +131,12 @@ class Front:
                 values = list(record.values)
                 values[index] = point.at(place)
                 yield self.space.complete(values, self.rng)
+
+    def _with(self, record: Decisions, setting: Sequence[Value]) -> Decisions:
+        values = list(record.values)
+        for index, value in zip(self.inert, setting, strict=True):
+            values[index] = value
+        return self.space.complete(values, self.rng)
 
 
 def shared_front(

@@ -61,7 +61,7 @@ def test_the_objective_is_the_marginal_likelihood_and_the_prior() -> None:
     """At the variance that maximises it, up to a constant: differences are compared."""
 
     def direct(log: np.ndarray) -> float:
-        k, _ = matern((np.exp(log[:3]) @ _distances()).reshape(12, 12))
+        k = matern((np.exp(log[:3]) @ _distances()).reshape(12, 12))
         k += (np.exp(log[3]) + JITTER) * np.eye(12)
         variance = Y @ np.linalg.solve(k, Y) / 12
         likelihood = multivariate_normal(np.zeros(12), variance * k).logpdf(Y)

@@ -94,6 +94,18 @@ def test_of_many_combinations_members_are_a_sample_with_every_candidate() -> Non
         assert {each[id] for each in records} == set(candidates)
 
 
+@pytest.mark.parametrize(("trainings", "compared"), [(2.0, False), (3.0, True)])
+def test_a_learning_rate_is_compared_by_members_that_begin_early(
+    trainings: float, compared: bool
+) -> None:
+    """Later, the smallest would keep what has been learned, and win."""
+    net = lower(Space(linear(layer(WIDTH, 1), sgd(oneof([0.1, 0.2]), 0.9, oneof([0.0, 0.1, 0.2])))))
+    search = AutoHAS(finish=trainings)
+    search.setup(net, Task(GOAL))
+    ids = {net.space.points[index].id for index in search.finish.about}
+    assert ids == {"optimizer.weight_decay"} | ({"optimizer.lr"} if compared else set())
+
+
 def test_decisions_below_another_candidate_count_with_it() -> None:
     """Momentum is decided where there is an optimiser that has one."""
     kinds = oneof({"plain": sgd(0.1), "heavy": sgd(0.1, oneof([0.5, 0.9]))})

@@ -107,7 +107,7 @@ def test_a_record_outside_of_the_constraints_comes_within_first() -> None:
     task = Task(GOAL, 0, cost, {"area": (-float("inf"), 4.0)})
     front = Front(net.space, net.inert, task, "price", random.Random(0), lambda _: 0.0)
     largest = net.space.complete([0, 0, 0, 0, 3, 3], random.Random(0))
-    assert cost(front.settled(largest, front.inert))["area"] <= 4
+    assert cost(front.settled(largest))["area"] <= 4
 
 
 def test_the_front_is_spread() -> None:
@@ -127,3 +127,17 @@ def test_a_cost_that_the_recipe_lacks_is_named() -> None:
         TuNAS(front="prices").setup(net, task)
     with pytest.raises(UserError, match="networks must be at least 1"):
         TuNAS(networks=0)
+
+
+def test_a_network_is_settled_where_others_were() -> None:
+    """From 1 x 1 no single change is better; what another network ended with is."""
+    net, cost = on_a_chip()
+    front = Front(net.space, net.inert, Task(GOAL, 0, cost), "price", random.Random(0), lambda _: 0)
+
+    def size(record: Decisions) -> tuple[float, ...]:
+        return tuple(float(v or 0) + 1 for v in record.values[4:])
+
+    small = net.space.complete([0, 0, 0, 0, 0, 0], random.Random(0))
+    assert size(front.settled(small)) == (1, 1)
+    assert size(front.settled(net.space.complete([1, 0, 0, 0, 3, 3], random.Random(0)))) == (4, 4)
+    assert size(front.settled(small)) == (4, 4)
