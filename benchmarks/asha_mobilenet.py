@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import argparse
 import json
-import subprocess
 import sys
 from pathlib import Path
 from statistics import median
+
+from commands import automl
 
 ROOT = Path(__file__).parent.parent
 ALGORITHMS = {"random": "random", "asha": "{name: asha, eta: 3}"}
@@ -43,12 +44,6 @@ def main() -> int:
     for name, values in found.items():
         print(f"{name}: median {median(values):.4f} of {len(values)} seeds")
     return 0
-
-
-def automl(*arguments: str, folder: Path) -> str:
-    """Standard output of a command of ours."""
-    line = [sys.executable, "-m", "automl_cli", *arguments]
-    return subprocess.run(line, cwd=folder, check=True, stdout=subprocess.PIPE, text=True).stdout
 
 
 if __name__ == "__main__":

@@ -20,8 +20,6 @@ from __future__ import annotations
 import argparse
 import json
 import math
-import subprocess
-import sys
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from hashlib import sha256
@@ -29,6 +27,8 @@ from itertools import pairwise
 from pathlib import Path
 from statistics import fmean, median, stdev
 from typing import Any, NamedTuple
+
+from commands import automl
 
 from automl_cli.ledger import Ledger
 
@@ -156,12 +156,6 @@ class Bench:
         if self.options.quick:
             line += ["--set", "program.epochs=3"]
         return json.loads(automl(*line, folder=self.options.folder))  # type: ignore[no-any-return]
-
-
-def automl(*arguments: str, folder: Path) -> str:
-    """Standard output of a command of ours, run in a folder."""
-    line = [sys.executable, "-m", "automl_cli", *arguments]
-    return subprocess.run(line, cwd=folder, check=True, stdout=subprocess.PIPE, text=True).stdout
 
 
 def _key(decisions: dict[str, Any], seed: int) -> str:

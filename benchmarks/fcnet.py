@@ -22,6 +22,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from statistics import fmean
 
+from commands import automl
+
 HERE = Path(__file__).parent
 DATASETS = (
     "naval_propulsion",
@@ -76,12 +78,6 @@ def ours(algorithm: str, options: argparse.Namespace) -> dict[Key, float]:
                 if study["seed"] < options.seeds:
                     found[dataset, study["seed"]] = study["best"]["mean_mse"]
     return found
-
-
-def automl(*arguments: str, folder: Path) -> str:
-    """Standard output of a command of ours."""
-    line = [sys.executable, "-m", "automl_cli", *arguments]
-    return subprocess.run(line, cwd=folder, check=True, stdout=subprocess.PIPE, text=True).stdout
 
 
 def peers(peer: str, options: argparse.Namespace) -> dict[Key, float]:

@@ -17,11 +17,11 @@ from __future__ import annotations
 
 import argparse
 import json
-import subprocess
-import sys
 from pathlib import Path
 from statistics import mean
 from typing import Any, NamedTuple
+
+from commands import automl
 
 from automl_cli.ledger import Ledger
 
@@ -54,12 +54,6 @@ ROWS = (
     Row("S3", "tunas", ("mobilenet/s3", "-a", "tunas"), "mobilenet/s3", TUNAS),
     Row("S1, S2 -> S3", "random", ("mobilenet/s1", "mobilenet/s3"), "mobilenet/s3"),
 )
-
-
-def automl(*arguments: str, folder: Path) -> str:
-    """Standard output of a command of ours, run in a folder."""
-    line = [sys.executable, "-m", "automl_cli", *arguments]
-    return subprocess.run(line, cwd=folder, check=True, stdout=subprocess.PIPE, text=True).stdout
 
 
 def main() -> None:

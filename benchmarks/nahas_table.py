@@ -18,11 +18,11 @@ from __future__ import annotations
 
 import argparse
 import json
-import subprocess
-import sys
 from pathlib import Path
 from statistics import fmean
 from typing import Any, NamedTuple
+
+from commands import automl
 
 from automl_algorithms.pareto import hypervolume
 from automl_cli.ledger import Ledger
@@ -90,18 +90,13 @@ def run(row: Row, seed: int, options: Any) -> None:
         line += ["--set", f"phases=[{phases}]"]
     if row != UNIT and not row.one_shot:
         line += ["--trials", str(options.trials)]
-    automl(options, "run", *line, "--no-mlflow")
+    automl("run", *line, "--no-mlflow", folder=options.folder)
     if options.final:
         best = f"best-{row.recipe}-{seed}.yaml"
-        automl(options, "best", f"{row.recipe}-{seed}", "-o", best)
+        automl("best", f"{row.recipe}-{seed}", "-o", best, folder=options.folder)
         line = [f"./{best}", "--seed", str(FRESH + seed), "--study", f"{FINAL}{row.recipe}-{seed}"]
-        automl(options, "run", *line, "--set", f"program.epochs={options.final}", "--no-mlflow")
-
-
-def automl(options: Any, *line: str) -> None:
-    """A command line in the folder."""
-    command = [sys.executable, "-m", "automl_cli", *line]
-    subprocess.run(command, cwd=options.folder, check=True, stdout=subprocess.DEVNULL)
+        line += ["--set", f"program.epochs={options.final}", "--no-mlflow"]
+        automl("run", *line, folder=options.folder)
 
 
 def found(row: Row, limit: float, options: Any) -> Found:

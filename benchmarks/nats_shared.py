@@ -22,13 +22,14 @@ from __future__ import annotations
 import argparse
 import json
 import math
-import subprocess
 import sys
 from collections.abc import Iterator
 from itertools import product
 from pathlib import Path
 from statistics import fmean, pstdev
 from typing import Any, Literal, NamedTuple
+
+from commands import automl
 
 from automl_cli.ledger import Ledger
 from automl_cli.tables.architectures import LAYERS, OPERATIONS, WIDTHS, size_name, topology_name
@@ -116,12 +117,6 @@ def run(place: Place, row: str, seed: int, options: Any) -> None:
     line += [part for setting in settings for part in ("--set", setting)]
     print(name, file=sys.stderr)
     automl("run", f"cells/{place.name}", *line, folder=options.folder)
-
-
-def automl(*arguments: str, folder: Path) -> str:
-    """Standard output of a command of ours, run in a folder."""
-    line = [sys.executable, "-m", "automl_cli", *arguments]
-    return subprocess.run(line, cwd=folder, check=True, stdout=subprocess.PIPE, text=True).stdout
 
 
 def table(place: Place, rows: list[str], options: Any) -> Iterator[str]:

@@ -6,13 +6,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import torch
 
 from automl_algorithms import catalogue
 from automl_algorithms.contract import DECISIONS
 from automl_cli.ledger import Ledger
 from tests.automl_cli.command_line import Project
 from tests.automl_cli.decided import POINTS, write_decided
+from tests.threads import one_thread
 
 CELLS = [(name, kind) for name in catalogue.names() for kind in DECISIONS]
 TICKS = [(name, kind) for name, kind in CELLS if kind in catalogue.accepts(name)]
@@ -22,10 +22,8 @@ CROSSES = [cell for cell in CELLS if cell not in TICKS]
 @pytest.fixture(autouse=True)
 def _one_thread() -> Iterator[None]:
     """Two would slow small tensors down, the more so on a busy machine."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+    with one_thread():
+        yield
 
 
 @pytest.fixture

@@ -99,34 +99,47 @@ class ToyBoard(Toy):
         self.accelerator = accelerator
 
 
+class Boards(Project):
+    """A project whose recipes search chips for a network, by a supernet alone."""
+
+    def recipe(self, name: str = "recipe.yaml", **keys: str | None) -> Path:
+        """Write a recipe with other keys."""
+        here = "!tests.automl_cli.test_nahas_oneshot"
+        network = "!torch.nn.Linear [4, 1]"
+        usual = {
+            "imports": f"[{here[1:]}, torch.nn]",
+            "program": f"{here}.ToyBoard {{model: {network}, accelerator: {here}.Chip {{}}}}",
+            "space": "[{at: accelerator.size, replace: !oneof [1, 2, 3, 4]}]",
+            "objective": "{minimize: error}",
+            "baseline": "false",
+            "run": "{executor: inline}",
+        }
+        return super().recipe(name, **{**usual, **keys})
+
+
+@pytest.fixture
+def boards(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Boards:
+    """A project that knows the cost `chip_ms`."""
+    entry = SimpleNamespace(load=lambda: chip_ms)
+    monkeypatch.setattr(costs, "_theirs", lambda: {"chip_ms": entry})
+    return Boards(tmp_path, monkeypatch, capsys)
+
+
 @pytest.mark.parametrize(
     ("bounds", "size"), [("{chip_ms: <= 2}", 4), ("{chip_ms: '>= 5'}", 1)], ids=["high", "low"]
 )
 def test_records_that_cannot_be_run_are_never_derived(
-    bounds: str,
-    size: int,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
+    bounds: str, size: int, boards: Boards
 ) -> None:
     """A search goes on over them, keeps its numbers finite, and ends within the constraints."""
-    entry = SimpleNamespace(load=lambda: chip_ms)
-    monkeypatch.setattr(costs, "_theirs", lambda: {"chip_ms": entry})
-    project = Project(tmp_path, monkeypatch, capsys)
-    name = "tests.automl_cli.test_nahas_oneshot"
-    project.recipe(
-        imports=f"[{name}, torch.nn]",
-        program=f"!{name}.ToyBoard {{model: !torch.nn.Linear [4, 1], "
-        f"accelerator: !{name}.Chip {{}}}}",
-        space="[{at: accelerator.size, replace: !oneof [1, 2, 3, 4]}]",
-        objective="{minimize: error}",
+    boards.recipe(
         constraints=bounds,
         algorithm="{name: tunas, delay: 0.1, warmup: 0, beta: -0.5}",
         sharing="{derived: 1, epochs: 6}",
-        baseline="false",
-        run="{executor: inline}",
     )
-    code, out, err = project("run", "recipe.yaml", "--json")
+    code, out, err = boards("run", "recipe.yaml", "--json")
     assert code == 0, err
     (record,) = json.loads(out)["supernet"]["derived"]
     assert record["decisions"] == {"accelerator.size": size}
@@ -134,27 +147,14 @@ def test_records_that_cannot_be_run_are_never_derived(
     assert "inf" not in json.dumps(json.loads(out)["supernet"]["derived"]).lower()
 
 
-def test_a_front_ends_on_the_fastest_chip_that_can_be_run(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_front_ends_on_the_fastest_chip_that_can_be_run(boards: Boards) -> None:
     """Where the bound accepts two, which are alike to the policy; then come its own records."""
-    entry = SimpleNamespace(load=lambda: chip_ms)
-    monkeypatch.setattr(costs, "_theirs", lambda: {"chip_ms": entry})
-    project = Project(tmp_path, monkeypatch, capsys)
-    name = "tests.automl_cli.test_nahas_oneshot"
-    project.recipe(
-        imports=f"[{name}, torch.nn]",
-        program=f"!{name}.ToyBoard {{model: !torch.nn.Linear [4, 1], "
-        f"accelerator: !{name}.Chip {{}}}}",
-        space="[{at: accelerator.size, replace: !oneof [1, 2, 3, 4]}]",
-        objective="{minimize: error}",
+    boards.recipe(
         constraints="{chip_ms: <= 3}",
         algorithm="{name: tunas, front: chip_ms}",
         sharing="{derived: 2, epochs: 2}",
-        baseline="false",
-        run="{executor: inline}",
     )
-    code, out, err = project("run", "recipe.yaml", "--json")
+    code, out, err = boards("run", "recipe.yaml", "--json")
     assert code == 0, err
     derived = json.loads(out)["supernet"]["derived"]
     assert [record["decisions"]["accelerator.size"] for record in derived] == [4, 2]

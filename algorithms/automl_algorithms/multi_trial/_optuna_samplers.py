@@ -58,7 +58,7 @@ class Attached:
 
 
 class Detached:
-    """A trial of no study, for a sampler that keeps nothing in it: half the cost, nothing to undo.
+    """A trial of no study, for a sampler that keeps nothing in it: there is nothing to undo.
 
     The coordinates are those of an `Attached` one.
     """

@@ -81,7 +81,7 @@ class GaussianProcess(Algorithm):
         super().setup(space, objectives, seed)
         self._batch = Batch(space)
         self._design = self._batch.spread(self.startup, np.random.default_rng(seed % 2**32))
-        self._known: list[Array] = []  # rows of what has a reward, in the order of finishing
+        self._evaluated: list[Array] = []  # rows of what has a reward, in the order of finishing
         self._rewards: list[float] = []
         self._ids: list[int | None] = []  # None: was pruned, is not to be recommended
         self._finished: set[Decisions] = set()
@@ -147,7 +147,7 @@ class GaussianProcess(Algorithm):
     def _rows(self, which: Iterable[int]) -> Array:
         import numpy as np
 
-        return np.stack([self._known[i] for i in which])
+        return np.stack([self._evaluated[i] for i in which])
 
     def _model(self, rewards: Array) -> Posterior:
         """The posterior of what is known and running, with the length scales that are due."""
@@ -199,7 +199,7 @@ class GaussianProcess(Algorithm):
         self._running.pop(observation.trial_id, None)
         self._finished.add(observation.decisions)
         if observation.rewards:
-            self._known += [*self._batch.rows([observation.decisions.values])]
+            self._evaluated.extend(self._batch.rows([observation.decisions.values]))
             self._rewards.append(observation.rewards[0])
             pruned = observation.state == "pruned"
             self._ids.append(None if pruned else observation.trial_id)

@@ -253,7 +253,7 @@ def test_options_that_make_no_sense(options: dict[str, Any], message: str) -> No
 def test_a_lone_proposal_is_as_any_other(
     objectives: Sequence[Objective], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """With nothing running, TPE is asked past the study: the same decisions at half the cost."""
+    """With nothing running, TPE is asked past the study: the same decisions."""
 
     def proposals() -> list[Decisions]:
         made = Bayesian(startup=5)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -26,15 +25,6 @@ from .tuned import WIDTH, layer, linear, sgd
 
 GOAL, LOSS = Objective("accuracy"), Objective("loss", "minimize")
 sequence, zero = symbolize(nn.Sequential), symbolize(nn.Identity)
-
-
-@pytest.fixture(autouse=True)
-def _one_thread() -> Iterator[None]:
-    """Small tensors are quicker on one."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 def network() -> Any:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -27,15 +26,6 @@ from .test_autohas import chances, net, network, run, sequence
 from .tuned import WIDTH, layer, sgd
 
 GOAL = Objective("accuracy")
-
-
-@pytest.fixture(autouse=True)
-def _one_thread() -> Iterator[None]:
-    """Small tensors are quicker on one."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 def ready(of: Supernet, setting: Setting) -> tuple[Hyperparameters, Any, Any]:

@@ -40,15 +40,6 @@ from tests.algorithms.weight_sharing.stepwise import (
 
 
 @pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    """Small tensors are quicker on one."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
-@pytest.fixture(autouse=True)
 def rules() -> Iterator[None]:
     """What a test declares goes away with it; what it caused to be imported stays, as that does."""
     before = set(elastic._rules)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import math
 import random
-from collections.abc import Iterator
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -35,15 +34,6 @@ ROWS = [[0.2, 0.4, 0.9, 0.3, 0.1], [0.3, 0.8, 0.4, 0.2, 0.1], [0.1, 0.2, 0.3, 0.
 ZERO = torch.zeros(())
 BOTH = ["fbnetv2", "tas"]
 LAST = Moment(9, 99, 10, 100)
-
-
-@pytest.fixture(autouse=True)
-def threads() -> Iterator[None]:
-    """One: small tensors are many times slower on two busy threads."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 def ready(name: str, net: Any = None, task: Task | None = None, **options: Any) -> SizeSearch:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -17,15 +15,6 @@ from automl_spaces.registry import symbolize
 from automl_spaces.space import Space
 
 SHAPE, CLASSES = (3, 16, 16), 5
-
-
-@contextmanager
-def one_thread() -> Iterator[None]:
-    """Small convolutions in float64 are many times slower on two busy threads."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 class Task:

@@ -21,6 +21,7 @@ from automl_cli.tables import architectures
 from automl_spaces.errors import UserError
 from automl_spaces.space import Space
 from automl_spaces.trial import Trial
+from tests.threads import one_thread
 
 CELL = [["avg_pool_3x3"], ["nor_conv_1x1", "none"], ["skip_connect", "nor_conv_3x3", "none"]]
 NOTHING = [["none"], ["none", "none"], ["none", "none", "none"]]
@@ -231,11 +232,9 @@ def test_paths_without_gradient_are_no_obstacle() -> None:
 @pytest.mark.parametrize("options", [{"channels": 8, "cells": 1}, {"widths": [8, 8, 16, 16, 32]}])
 def test_learning_happens(options: dict[str, Any]) -> None:
     """Both spaces under the plain trainer: 90 % on digits after three epochs; chance is 10 %."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
     optimizer = SGD(0.1, momentum=0.9, nesterov=True, weight_decay=5e-4)
-    found = Classifier(CellNet(**options), optimizer, Digits(), epochs=3)(Trial(seed=1))
-    torch.set_num_threads(threads)
+    with one_thread():
+        found = Classifier(CellNet(**options), optimizer, Digits(), epochs=3)(Trial(seed=1))
     assert found["accuracy"] > 0.9
     assert found["test_accuracy"] > 0.9
 

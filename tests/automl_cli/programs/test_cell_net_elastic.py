@@ -18,18 +18,17 @@ from automl_spaces.choices import oneof
 from automl_spaces.errors import UserError
 from automl_spaces.registry import symbolize
 from tests.algorithms.weight_sharing.stepwise import assert_path_is_network, lowered
+from tests.threads import one_thread
 
 cell_net = symbolize(CellNet)
 NAMES = list(OPERATIONS)
 
 
 @pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
+def _one_thread() -> Iterator[None]:
     """Small tensors are quicker on one."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+    with one_thread():
+        yield
 
 
 def edges(*sizes: int, names: list[str] = NAMES) -> list[Any]:

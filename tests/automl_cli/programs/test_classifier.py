@@ -16,6 +16,7 @@ from automl_cli.programs.classifier import Classifier
 from automl_cli.programs.mobilenet_v2 import InvertedResidual, MobileNetV2
 from automl_cli.programs.optimizers import SGD, AdamW
 from automl_spaces.trial import Pruned, Trial
+from tests.threads import one_thread
 
 METRICS = {"accuracy", "loss", "test_accuracy", "seconds", "params", "madds"}
 
@@ -23,10 +24,8 @@ METRICS = {"accuracy", "loss", "test_accuracy", "seconds", "params", "madds"}
 @pytest.fixture(autouse=True)
 def _one_thread() -> Any:
     """Bit for bit needs a fixed number of threads; two would slow small tensors down."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+    with one_thread():
+        yield
 
 
 def small(**options: Any) -> Classifier:

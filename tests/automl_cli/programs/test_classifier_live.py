@@ -22,6 +22,7 @@ from automl_spaces.errors import UserError
 from automl_spaces.objective import Objective
 from automl_spaces.registry import symbolize
 from automl_spaces.space import Space
+from tests.threads import one_thread
 
 sgd, adam = symbolize(optimizers.SGD), symbolize(optimizers.Adam)
 program, digits = symbolize(classifier.Classifier), symbolize(Digits)
@@ -30,10 +31,8 @@ program, digits = symbolize(classifier.Classifier), symbolize(Digits)
 @pytest.fixture(autouse=True)
 def _one_thread() -> Any:
     """Bit for bit needs a fixed number of threads."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+    with one_thread():
+        yield
 
 
 def linear() -> nn.Module:

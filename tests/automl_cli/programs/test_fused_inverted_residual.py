@@ -17,8 +17,9 @@ from automl_spaces.choices import oneof
 from automl_spaces.errors import UserError
 from automl_spaces.registry import symbolize
 from automl_spaces.space import Space
+from tests.threads import one_thread
 
-from .supernets import assert_close, assert_equals_stand_alone, mix_one_hot, one_thread, supernet
+from .supernets import assert_close, assert_equals_stand_alone, mix_one_hot, supernet
 
 Block, Fused, Net = map(symbolize, (InvertedResidual, FusedInvertedResidual, MobileNetV2))
 

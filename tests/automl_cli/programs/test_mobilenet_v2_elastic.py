@@ -18,6 +18,7 @@ from automl_spaces.choices import floatv, intv, oneof
 from automl_spaces.errors import UserError
 from automl_spaces.registry import symbolize
 from automl_spaces.space import Space
+from tests.threads import one_thread
 
 from .supernets import (
     Task,
@@ -25,7 +26,6 @@ from .supernets import (
     assert_equals_stand_alone,
     images,
     mix_one_hot,
-    one_thread,
     supernet,
 )
 
