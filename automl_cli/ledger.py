@@ -214,6 +214,13 @@ class Ledger:
         values = (state, metrics_json, reason, now, study_id, study_id, trial_id, attempt)
         return self._run(_FINISH, values) == 1
 
+    def judge_again(self, study_id: int, trial_id: int, metrics_json: str) -> None:
+        """Replace the metrics of a finished trial, whose verdict other constraints have changed."""
+        self._run(
+            "UPDATE trials SET metrics = ? WHERE study = ? AND id = ?",
+            (metrics_json, study_id, trial_id),
+        )
+
     def report(
         self, study_id: int, trial_id: int, attempt: int, step: int, metrics_json: str
     ) -> None:

@@ -49,7 +49,7 @@ class Finished(NamedTuple):
 
 def judged(constraints: Mapping[str, Constraint], metrics: dict[str, float]) -> dict[str, float]:
     """The metrics of a trial with the verdict, where constraints let trials outside of them run."""
-    if not any(c.reward for c in constraints.values()):
+    if MET not in metrics and not any(c.reward for c in constraints.values()):
         return metrics
     return {**metrics, MET: float(feasible(constraints, metrics))}
 

@@ -7,12 +7,13 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from automl_algorithms.pareto import MOST_GROWING
 from automl_cli import report_published
 from automl_cli.report_algorithms import AlgorithmRow, algorithm_rows
 from automl_cli.report_budget import AtBudget, Budget, at_budget
 from automl_cli.report_costs import costs
 from automl_cli.report_curves import QUANTILES, Band, band
-from automl_cli.report_fronts import Front, fronts
+from automl_cli.report_fronts import Front, fronts, growth, points_of
 from automl_cli.report_published import Published
 from automl_cli.report_ranks import Ranks, mean_ranks
 from automl_cli.report_supernets import Supernet, supernets
@@ -235,6 +236,10 @@ def _study_data(entry: Entry, place: int) -> dict[str, Any]:
     if front:
         data["front"] = front.sizes[place]
         data["hypervolume"] = float(front.volumes[place]) if len(front.volumes) else None
+        goals = entry.group.objectives
+        if front.reference is not None and len(goals) <= MOST_GROWING:
+            points = points_of(study, goals)
+            data["hypervolume_curve"] = growth(points, goals, front.reference)
     return data
 
 

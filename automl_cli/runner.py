@@ -117,6 +117,8 @@ class Runner:
                 finished = Finished.of(row)
                 if row.state != "failed":
                     metrics = judged(self.progress.constraints, finished.metrics)
+                    if metrics != finished.metrics:  # the constraints were changed since
+                        self.ledger.judge_again(self.study.id, row.id, _DUMPS(metrics))
                     finished = finished._replace(metrics=metrics)
                 self._feedback(row.id, plans[row.id], row.state, finished.metrics)
                 self.progress.take(finished, live=False)

@@ -172,8 +172,8 @@ class Algorithm(ABC):
         """Choose what trial `trial_id` evaluates; bare decisions mean all of the training.
 
         Called again with the same id when the proposal was rejected (a constraint, a repeat):
-        the earlier proposal is then void and was never evaluated. A plan with a parent is never
-        rejected.
+        the earlier proposal is then void and was never evaluated. A plan that goes on from a
+        parent with its decisions is never rejected.
 
         Raises:
             Exhausted: nothing is left.

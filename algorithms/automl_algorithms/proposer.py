@@ -81,6 +81,7 @@ class Proposer:
         self._baseline, self._max_rejects = baseline, max_rejects
         self._seen: set[Decisions] = set()  # proposed
         self._refused: set[Decisions] = set()  # turned down by the constraints
+        self._decided: dict[int, Decisions] = {}  # of every trial
         self._accepted = self._turned_down = 0
         self._reasons: deque[str] = deque(maxlen=3)
         algorithm.setup(space, objectives, seed)
@@ -110,7 +111,12 @@ class Proposer:
             except Exhausted:
                 self._end()
             if plan.parent is not None:
-                return Proposal(plan, self.space.materialise(plan.decisions), rejected)
+                program = self.space.materialise(plan.decisions)
+                if self._goes_on(plan) or self._accepts(plan.decisions, program):
+                    self._decided[trial_id] = plan.decisions
+                    return Proposal(plan, program, rejected)
+                rejected = self._one_more(rejected, trial_id)
+                continue
             if self._unique and not known and plan.decisions in self._seen:
                 if repeats < REDRAWS:
                     repeats += 1
@@ -122,11 +128,21 @@ class Proposer:
             if plan.decisions not in self._refused:
                 program = self.space.materialise(plan.decisions)
                 if self._fits(plan.decisions, program):
+                    self._decided[trial_id] = plan.decisions
                     return Proposal(plan, program, rejected)
-            rejected += 1
-            if rejected > self._max_rejects:
-                what = f"{rejected} proposals in a row for trial {trial_id}"
-                raise UserError(self._complaint(what))
+            rejected = self._one_more(rejected, trial_id)
+
+    def _one_more(self, rejected: int, trial_id: int) -> int:
+        """Count a refusal; `UserError` when there were too many."""
+        rejected += 1
+        if rejected > self._max_rejects:
+            what = f"{rejected} proposals in a row for trial {trial_id}"
+            raise UserError(self._complaint(what))
+        return rejected
+
+    def _goes_on(self, plan: Plan) -> bool:
+        """Whether it changes nothing of what its parent was accepted with."""
+        return plan.parent is not None and plan.decisions == self._decided.get(plan.parent)
 
     def _static(self, trial_id: int) -> Proposal | None:
         decisions = self.space.default()
@@ -140,6 +156,7 @@ class Proposer:
             rng = attempt_rng(self.seed, trial_id, 0)
             plan = planned(self.algorithm.propose(trial_id, rng))._replace(decisions=decisions)
         self.algorithm.restore(trial_id, plan)
+        self._decided[trial_id] = decisions
         return Proposal(plan, program, 0)
 
     def _neighbour(self, decisions: Decisions, rng: random.Random) -> Decisions:
@@ -151,14 +168,17 @@ class Proposer:
         return found
 
     def _fits(self, decisions: Decisions, program: Any) -> bool:
+        """Whether a new record is accepted; it is known from now on, either way."""
+        fits = self._accepts(decisions, program)
+        if self._unique:
+            (self._seen if fits else self._refused).add(decisions)
+        return fits
+
+    def _accepts(self, decisions: Decisions, program: Any) -> bool:
         reason = self._accept(decisions, program) if self._accept else None
         if reason is None:
-            if self._unique:
-                self._seen.add(decisions)
             self._accepted += 1
             return True
-        if self._unique:
-            self._refused.add(decisions)
         self._turned_down += 1
         if reason not in self._reasons:
             self._reasons.append(reason)
@@ -184,6 +204,7 @@ class Proposer:
         if self._unique and plan.parent is None:
             self._seen.add(plan.decisions)
         self._accepted += 1
+        self._decided[trial_id] = plan.decisions
         self.algorithm.restore(trial_id, plan)
 
     def feedback(self, observation: Observation) -> Observation:

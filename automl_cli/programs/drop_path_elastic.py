@@ -12,7 +12,7 @@ differentiable in the weights.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -39,6 +39,8 @@ class ElasticDropPath(nn.Module):
         ValueError: a rate that the stand-alone module refuses.
     """
 
+    training_only: ClassVar[bool] = True
+
     def __init__(self, rate: Rate) -> None:
         super().__init__()
         _check(rate)
@@ -60,6 +62,8 @@ class ElasticDropout(nn.Module):
     Args:
         rate: a number or an elastic number, less than 1.
     """
+
+    training_only: ClassVar[bool] = True
 
     def __init__(self, rate: Rate) -> None:
         super().__init__()

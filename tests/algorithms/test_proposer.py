@@ -188,3 +188,40 @@ def test_a_reward_for_each_objective() -> None:
     decisions = proposer.next(0).decisions
     with pytest.raises(ValueError, match="1 rewards for 2 objectives"):
         proposer.feedback(Observation(0, Plan(decisions), "completed", (1.0,)))
+
+
+class Handing(Algorithm):
+    """Goes on from trial 0: in a promotion, then with whatever the randomness says."""
+
+    def propose(self, trial_id: int, rng: random.Random) -> Plan:
+        """The promotion is trial 1."""
+        first = next(self.space.enumerate())
+        if not trial_id:
+            return Plan(first, 1.0)
+        return Plan(first if trial_id == 1 else self.space.sample(rng), 2.0, 0)
+
+
+def test_what_changes_in_mid_training_must_satisfy_the_constraints() -> None:
+    """A child is drawn again until it does; a promotion was accepted before, and is not asked."""
+    asked: list[Decisions] = []
+
+    def accept(decisions: Decisions, _: Any) -> str | None:
+        asked.append(decisions)
+        return "an odd one" if len(asked) % 3 else None
+
+    proposer = _proposer(Handing(), accept=accept, unique=False)
+    asked.append(proposer.space.sample(random.Random(0)))
+    asked.append(asked[0])
+    assert proposer.next(0).rejected == 0
+    assert proposer.next(1).plan.parent == 0
+    assert len(asked) == 3
+    child = proposer.next(2)
+    assert (child.rejected, len(asked)) == (2, 6)
+    assert child.decisions == asked[-1]
+
+
+def test_a_promotion_is_known_after_a_resume() -> None:
+    """Constraints that were changed meanwhile do not stop what has begun."""
+    proposer = _proposer(Handing(), accept=lambda *_: "never")
+    proposer.restore(0, Plan(next(proposer.space.enumerate()), 1.0))
+    assert proposer.next(1).plan.parent == 0

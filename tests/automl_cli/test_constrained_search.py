@@ -143,6 +143,22 @@ def test_other_rewards_are_another_search(project: Project) -> None:
     assert project("run", "recipe.yaml").code == 0
 
 
+@pytest.mark.parametrize("bound", ["{max: 10, reward: hard}", "<= 10"], ids=["reward", "filter"])
+def test_changed_constraints_judge_all_trials_again(bound: str, project: Project) -> None:
+    """What `best` and reports show is within the constraints of now, and not of then."""
+    limit = "{chip_area: {max: 20, reward: hard}}"
+    project.recipe(**RECIPE, constraints=limit)
+    assert project("run", "recipe.yaml").code == 0
+    assert best_of(project)["chip_area"] == 20
+    project.recipe(**RECIPE, constraints=f"{{chip_area: {bound}}}")
+    assert project("run", "recipe.yaml", "--accept-changes").code == 0
+    verdicts = [json.loads(row.metrics) for row in project.finished().values()]
+    assert all(m["constraints_met"] == (m["chip_area"] <= 10) for m in verdicts)
+    assert best_of(project)["chip_area"] == 10
+    (group,) = json.loads(project("report", "--json").out)["groups"]
+    assert group["metrics"]["accuracy"]["mean"] == best_of(project)["accuracy"]
+
+
 def test_nothing_feasible_is_said(project: Project) -> None:
     """The nearest is shown, and called what it is; a report counts none of it."""
     project.recipe(**RECIPE, constraints="{latency: {max: 1.0e-9, min: 1.0e-10, reward: hard}}")

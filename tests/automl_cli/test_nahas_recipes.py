@@ -107,6 +107,11 @@ def test_a_front_of_accuracy_and_latency(project: Project, table: str) -> None:
     (group,) = json.loads(out)["groups"]
     front = group["front"]
     assert front["hypervolume"]["mean"] > 0
+    (study,) = group["studies"]
+    curve = study["hypervolume_curve"]
+    assert len(curve) == 120
+    assert curve == sorted(curve)
+    assert curve[-1] == study["hypervolume"]
     assert "accuracy" in (project.folder / "report.html").read_text(encoding="utf-8")
 
 

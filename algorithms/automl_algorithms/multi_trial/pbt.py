@@ -19,7 +19,7 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from automl_algorithms.contract import (
     Algorithm,
@@ -40,13 +40,16 @@ if TYPE_CHECKING:
     from automl_spaces.points import Point
     from automl_spaces.space import Space
 
+PATIENCE: Final = 20  # refused explorations of a member, which then copies a winner as it is
+
 
 @algorithm
 class Pbt(Algorithm):
     """A population that trains side by side; losers take over the winners' weights. O(1) per trial.
 
     A member that failed or was pruned exploits a winner, too. When nobody is left, the
-    population begins anew.
+    population begins anew. Where the constraints refuse what a loser would go on with, it is
+    drawn again, and after `PATIENCE` times the winner is copied as it is.
 
     Args:
         population: how many train side by side.
@@ -99,6 +102,7 @@ class Pbt(Algorithm):
         self._parents: list[Observation] = []  # of the generation before, by member; or nobody
         self._winners: list[Observation] = []  # among the parents, the best first
         self._losers: set[int] = set()  # the members that exploit
+        self._refusals = 0  # of what was proposed for the present trial
 
     def _interval(self) -> float:
         if self.interval is None:
@@ -115,7 +119,10 @@ class Pbt(Algorithm):
 
     def propose(self, trial_id: int, rng: random.Random) -> Plan:
         """The next member's trial in this generation."""
-        if trial_id not in self._number:  # else its proposal was rejected: draw again
+        if trial_id in self._number:  # its proposal was rejected: draw again
+            self._refusals += 1
+        else:
+            self._refusals = 0
             if len(self._number) - self._first == self.population:
                 raise Waiting
             if self._generation > self._last:
@@ -129,6 +136,8 @@ class Pbt(Algorithm):
             own = self._parents[member]
             return Plan(own.decisions, budget, own.trial_id)
         winner = rng.choice(self._winners)
+        if self._refusals > PATIENCE:
+            return Plan(winner.decisions, budget, winner.trial_id)
         return Plan(self._explore(winner.decisions, rng), budget, winner.trial_id)
 
     def _explore(self, decisions: Decisions, rng: random.Random) -> Decisions:

@@ -13,7 +13,7 @@ import pytest
 from automl_algorithms.contract import Exhausted, Observation, Plan, Waiting
 from automl_algorithms.multi_trial._axes import axis_of
 from automl_algorithms.multi_trial._lineage import lineage
-from automl_algorithms.multi_trial.pbt import Pbt, perturbed
+from automl_algorithms.multi_trial.pbt import PATIENCE, Pbt, perturbed
 from automl_algorithms.proposer import attempt_rng
 from automl_spaces.choices import floatv, intv, manyof, oneof, permutate
 from automl_spaces.errors import UserError
@@ -297,6 +297,24 @@ def test_intervals(full: float, interval: float | None, budgets: list[float]) ->
     """A tenth of the training, in whole steps when it has whole steps; the last may be short."""
     done = run(_pbt(population=2, max_budget=full, interval=interval))
     assert [p.budget for p in done.plans.values()][::2] == pytest.approx(budgets)
+
+
+def test_a_loser_that_is_refused_again_and_again_copies_a_winner() -> None:
+    """It explores for as long as there is hope; the next one begins with new hope."""
+    algorithm = _pbt()
+    plans = [algorithm.propose(i, attempt_rng(0, i, 0)) for i in range(6)]
+    for i, plan in enumerate(plans):
+        algorithm.feedback(Observation(i, plan, "completed", (float(i),)))
+
+    def asked(trial_id: int) -> list[Plan]:
+        return [algorithm.propose(trial_id, attempt_rng(0, trial_id, n)) for n in range(30)]
+
+    for trial_id in (6, 7):
+        drawn = asked(trial_id)
+        assert {plan.parent for plan in drawn} <= {4, 5}
+        copies = [plan.decisions == plans[plan.parent or 0].decisions for plan in drawn]
+        assert not any(copies[: PATIENCE + 1])
+        assert all(copies[PATIENCE + 1 :])
 
 
 @pytest.mark.parametrize(
