@@ -16,7 +16,7 @@ from statistics import median
 from commands import automl
 
 ROOT = Path(__file__).parent.parent
-ALGORITHMS = {"random": "random", "asha": "{name: asha, eta: 3}"}
+ALGORITHMS = ("random", "asha")
 
 
 def main() -> int:
@@ -32,8 +32,8 @@ def main() -> int:
     options.folder.mkdir(parents=True, exist_ok=True)
     found: dict[str, list[float]] = {name: [] for name in ALGORITHMS}
     for seed in range(options.first, options.first + options.seeds):
-        for name, algorithm in ALGORITHMS.items():
-            line = ["run", options.recipe, "-s", "+overlays/sgd_hyperparameters", "-a", algorithm]
+        for name in ALGORITHMS:
+            line = ["run", options.recipe, "-s", "+overlays/sgd_hyperparameters", "-a", name]
             line += ["--seconds", str(options.seconds), "--workers", str(options.workers)]
             line += ["--seed", str(seed), "--set", "budget.trials=null", "--no-mlflow", "--json"]
             line += ["--set", "baseline=false"]
