@@ -116,6 +116,9 @@ class _Columns:
 def _arrays(path: Path) -> dict[str, Any]:
     import numpy as np
 
+    # To anything else NumPy says that it may be loaded as a pickle, which is no good advice.
+    if path.is_file() and not zipfile.is_zipfile(path):
+        raise UserError(f"{path} cannot be read as an .npz file: it is none, or damaged")
     try:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
             return dict(arrays)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final, NamedTuple
+from typing import Final, Literal, NamedTuple
 
 
 class Preset(NamedTuple):
@@ -17,15 +17,47 @@ class Preset(NamedTuple):
     samples: int
     momentum: float
     scale: float
+    unidentified: Literal["static", "policy"]
 
 
 PRESETS: Final = {
     # The best we measured on searches of some hundred steps.
-    "default": Preset(0.1, 1.0, -1.5, 0.4, 0.2, resample=False, samples=1, momentum=0.0, scale=0.0),
+    "default": Preset(
+        0.1,
+        1.0,
+        -1.5,
+        0.4,
+        0.2,
+        resample=False,
+        samples=1,
+        momentum=0.0,
+        scale=0.0,
+        unidentified="static",
+    ),
     # The paper's for a batch of 4096; its code has beta -0.1 where the paper says -0.07.
     "paper": Preset(
-        4.8e-3, 10.0, -0.1, 0.25, 0.25, resample=False, samples=1, momentum=0.0, scale=0.0
+        4.8e-3,
+        10.0,
+        -0.1,
+        0.25,
+        0.25,
+        resample=False,
+        samples=1,
+        momentum=0.0,
+        scale=0.0,
+        unidentified="policy",
     ),
     # Masking and sampling in NATS-Bench's size space (Dong et al. 2021, arXiv 2009.00437).
-    "nats": Preset(3e-4, 1.0, -0.1, 0.3, 0.3, resample=True, samples=1, momentum=0.5, scale=1e-3),
+    "nats": Preset(
+        3e-4,
+        1.0,
+        -0.1,
+        0.3,
+        0.3,
+        resample=True,
+        samples=1,
+        momentum=0.5,
+        scale=1e-3,
+        unidentified="policy",
+    ),
 }

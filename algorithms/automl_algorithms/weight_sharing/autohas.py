@@ -103,7 +103,7 @@ class AutoHAS(TuNAS):
     ) -> None:
         super().__init__(
             lr=lr, beta=beta, delay=delay, warmup=warmup, samples=samples, cost=cost,
-            target=target, shape=shape, baseline=baseline, clip=clip,
+            target=target, shape=shape, baseline=baseline, clip=clip, unidentified="policy",
         )  # fmt: skip
         one_of("shared", shared, ("argmax", "sample", "kept"))
         one_of("value", value, ("argmax", "mean"))

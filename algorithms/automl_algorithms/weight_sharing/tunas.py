@@ -33,9 +33,11 @@ from typing import Any, ClassVar, Literal
 import torch
 
 from automl_algorithms.contract import algorithm
+from automl_algorithms.weight_sharing._backed import backed
 from automl_algorithms.weight_sharing._baseline import Baseline
+from automl_algorithms.weight_sharing._effects import Effects
 from automl_algorithms.weight_sharing._evidence import Evidence
-from automl_algorithms.weight_sharing._presets import chosen
+from automl_algorithms.weight_sharing._presets import chosen, one_of
 from automl_algorithms.weight_sharing._targets import shaped, targets
 from automl_algorithms.weight_sharing._tunas_presets import PRESETS
 from automl_algorithms.weight_sharing.derivation import Policy
@@ -47,13 +49,15 @@ from automl_algorithms.weight_sharing.tree import listed
 from automl_spaces.decisions import Decisions
 from automl_spaces.errors import UserError
 
+ON_TARGET = 0.03  # share of a target that a cost may be off
+
 
 @algorithm
 class TuNAS(SupernetSearch):
     """REINFORCE over paths with a cost to be met.
 
     Args:
-        preset: a named setting of the nine options below.
+        preset: a named setting of the ten options below.
         lr: of the policy.
         growth: what the learning rate is multiplied by from the end of the delay to the end.
         beta: weight of the cost in the reward; negative.
@@ -63,6 +67,9 @@ class TuNAS(SupernetSearch):
         samples: paths that are judged in each step, on one batch.
         momentum: the first of Adam's decay rates; TuNAS has 0.
         scale: standard deviation of the logits to begin with.
+        unidentified: what a decision comes to where the quality of what the policy prefers is not
+            higher by 2.5 standard errors: the static program's candidate, if that program is in
+            the space and meets the targets of the costs; or the policy's.
         cost: the name of a cost in the recipe; None: all that its constraints bound.
         target: of that cost; None: the middle of its bounds, or the one bound that there is.
         shape: of the reward; None: absolute, but hinge for a cost with an upper bound only.
@@ -89,6 +96,7 @@ class TuNAS(SupernetSearch):
         samples: int | None = None,
         momentum: float | None = None,
         scale: float | None = None,
+        unidentified: Literal["static", "policy"] | None = None,
         cost: str | None = None,
         target: float | None = None,
         shape: Literal["absolute", "hinge", "mnas", "mnas_hard"] | None = None,
@@ -101,7 +109,9 @@ class TuNAS(SupernetSearch):
         self.options = chosen(
             PRESETS, preset, lr=lr, growth=growth, beta=beta, delay=delay, warmup=warmup,
             resample=resample, samples=samples, momentum=momentum, scale=scale,
+            unidentified=unidentified,
         )  # fmt: skip
+        one_of("unidentified", self.options.unidentified, ("static", "policy"))
         if not 0 <= self.options.warmup <= self.options.delay < 1:
             raise UserError(
                 "expected 0 <= warmup <= delay < 1, got warmup "
@@ -140,6 +150,7 @@ class TuNAS(SupernetSearch):
         )
         self.operations = net.switched()
         self.evidence = Evidence()
+        self.effects = Effects({index: gate.size for index, gate in net.gates.items()})
 
     def step(self, train: Batch, valid: Callable[[], Batch], at: Moment) -> dict[str, float]:
         """The weights of one path, then its reward, then the policy."""
@@ -154,6 +165,8 @@ class TuNAS(SupernetSearch):
             drawn.append(self.logits.sample(self.rng))
         batch = valid()
         judged = [self._judged(each, batch) for each in drawn]
+        for record, found in zip(drawn, judged, strict=True):
+            self.effects.take(record, found["quality"], at.progress)
         shared = self.net.gates.keys() - self.net.inert
         self._ascend(drawn, [found["reward"] for found in judged], at, shared)
         if self.net.inert:
@@ -169,10 +182,17 @@ class TuNAS(SupernetSearch):
         return self.logits.probabilities()
 
     def derive(self, valid: Callable[[], Batch]) -> Iterator[Decisions]:
-        """The front, if one is asked for; then what the policy prefers."""
+        """The front, if one is asked for; what the rewards back; then what the policy prefers."""
         if self.front is not None:
             policy = partial(self.logits.sample, self.rng)
             yield from shared_front(self, self.front, self.networks, policy, valid)
+        static = self.net.space.default()
+        stays = self.options.unidentified == "static" and not self.net.inert
+        if stays and static is not None:
+            gain, settled = self.effects.gain, self.net.settled
+            found = backed(static, self.policy(), gain, self._meets, settled)
+            if found is not None:
+                yield found
         yield from super().derive(valid)
 
     def found(self) -> dict[str, float]:
@@ -199,6 +219,16 @@ class TuNAS(SupernetSearch):
             found = shaped(found, costs[name] / target, shape, self.options.beta)
         self.worst = found if self.worst is None else min(self.worst, found)
         return found
+
+    def _meets(self, decisions: Decisions) -> bool:
+        """Whether a record keeps the constraints, and its costs are as good as on their targets."""
+        if not self.task.accepts(decisions):
+            return False
+        costs = self.task.costs(decisions)
+        return all(
+            shaped(1.0, costs[name] / target, shape, -1.0) >= 1 - ON_TARGET
+            for name, (target, shape) in self.targets.items()
+        )
 
     def _judged(self, decisions: Decisions, batch: Batch) -> dict[str, float]:
         """The quality of a record on a batch, its reward and its costs."""
@@ -291,6 +321,7 @@ class TuNAS(SupernetSearch):
             "baseline": self.baseline.state_dict(),
             "worst": self.worst,
             "evidence": self.evidence.state_dict(),
+            "effects": self.effects.state_dict(),
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
@@ -301,3 +332,4 @@ class TuNAS(SupernetSearch):
         self.baseline.load_state_dict(state["baseline"])
         self.worst = state["worst"]
         self.evidence.load_state_dict(state["evidence"])
+        self.effects.load_state_dict(state["effects"])
