@@ -4,17 +4,19 @@ A search by rewards judges hundreds of records, each on one batch with weights t
 learning. The mean quality of those that have a candidate says little of it: the other decisions,
 the batch and the moment are most of its scatter. So all of them are fitted together,
 
-    quality = a + b t + c t^2 + sum over the decisions of (effect of its candidate) + noise
+    quality = moment + sum over the decisions of (effect of its candidate) + noise
 
-t being the progress of the search, with a ridge of one judged record per candidate: a candidate
-that was judged seldom has an effect near none. The errors are those of Bayesian linear regression
-with that prior (Bishop 2006, section 3.3).
+with a ridge of one judged record per candidate: one that was judged seldom has an effect near none.
+Of records that were judged on the same batch only their differences are fitted, so that moment and
+batch drop out (the within estimator of fixed effects); of one that was judged alone the moment is
+a + b t + c t^2, t being the progress of the search. The errors are those of Bayesian linear
+regression with that prior (Bishop 2006, section 3.3).
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import torch
@@ -41,24 +43,35 @@ class Effects:
         self._moments = torch.zeros(columns, columns, dtype=torch.float64)  # X'X
         self._sums = torch.zeros(columns, dtype=torch.float64)  # X'y
         self._squares = 0.0  # y'y
+        self._count = 0  # degrees of freedom of the data: a mean that was taken away is one less
         self._fit: tuple[Tensor, Tensor] | None = None
 
-    def take(self, decisions: Decisions, quality: float, progress: float) -> None:
-        """A judged record; one whose quality is not finite says nothing."""
-        if not math.isfinite(quality):
+    def take(
+        self, records: Sequence[Decisions], qualities: Sequence[float], progress: float
+    ) -> None:
+        """Records that were judged on one batch; a quality that is not finite says nothing."""
+        pairs = zip(records, qualities, strict=True)
+        told = [(self._row(r, progress), q) for r, q in pairs if math.isfinite(q)]
+        if not told:
             return
-        columns, values = [0, 1, 2], [1.0, progress, progress**2]
-        for index, first in self._first.items():
-            value = decisions.values[index]
-            if value is not None:
-                columns.append(first + decisions.space.points[index].place(value))
-                values.append(1.0)
-        row = torch.tensor(values, dtype=torch.float64)
-        at = torch.tensor(columns)
-        self._moments[at.unsqueeze(1), at] += torch.outer(row, row)
-        self._sums[at] += quality * row
-        self._squares += quality**2
+        rows = torch.stack([row for row, _ in told])
+        values = torch.tensor([quality for _, quality in told], dtype=torch.float64)
+        if len(told) > 1:
+            rows, values = rows - rows.mean(0), values - values.mean()
+        self._moments += rows.T @ rows
+        self._sums += values @ rows
+        self._squares += float(values @ values)
+        self._count += len(told) - (len(told) > 1)
         self._fit = None
+
+    def _row(self, record: Decisions, progress: float) -> Tensor:
+        row = torch.zeros(len(self._sums), dtype=torch.float64)
+        row[0], row[1], row[2] = 1.0, progress, progress**2
+        for index, first in self._first.items():
+            value = record.values[index]
+            if value is not None:
+                row[first + record.space.points[index].place(value)] = 1.0
+        return row
 
     def gain(self, index: int, place: int, instead: int) -> float:
         """How much better a candidate is than another one of a decision, in standard errors.
@@ -77,18 +90,22 @@ class Effects:
             ridge[:TREND] = 1e-6
             inverse = torch.linalg.inv(self._moments + ridge.diag())
             effects = inverse @ self._sums
-            count = float(self._moments[0, 0])
             used = float((inverse * self._moments).sum())  # degrees of freedom: trace of the hat
             rest = self._squares - 2 * effects @ self._sums + effects @ self._moments @ effects
-            noise = float(rest) / max(1.0, count - used)
+            noise = float(rest) / max(1.0, self._count - used)
             self._fit = effects, max(noise, 0.0) * inverse
         return self._fit
 
     def state_dict(self) -> dict[str, Any]:
-        """Tensors and a number."""
-        return {"moments": self._moments, "sums": self._sums, "squares": self._squares}
+        """Tensors and numbers."""
+        return {
+            "moments": self._moments,
+            "sums": self._sums,
+            "squares": self._squares,
+            "count": self._count,
+        }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from a state."""
         self._moments, self._sums = state["moments"].clone(), state["sums"].clone()
-        self._squares, self._fit = state["squares"], None
+        self._squares, self._count, self._fit = state["squares"], state["count"], None

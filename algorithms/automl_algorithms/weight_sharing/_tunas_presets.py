@@ -23,11 +23,11 @@ class Preset(NamedTuple):
 PRESETS: Final = {
     # The best we measured on searches of some hundred steps.
     "default": Preset(
-        0.1,
-        1.0,
-        -1.5,
-        0.4,
-        0.2,
+        lr=0.1,
+        growth=1.0,
+        beta=-1.5,
+        delay=0.4,
+        warmup=0.2,
         resample=False,
         samples=1,
         momentum=0.0,
@@ -36,11 +36,11 @@ PRESETS: Final = {
     ),
     # The paper's for a batch of 4096; its code has beta -0.1 where the paper says -0.07.
     "paper": Preset(
-        4.8e-3,
-        10.0,
-        -0.1,
-        0.25,
-        0.25,
+        lr=4.8e-3,
+        growth=10.0,
+        beta=-0.1,
+        delay=0.25,
+        warmup=0.25,
         resample=False,
         samples=1,
         momentum=0.0,
@@ -49,11 +49,11 @@ PRESETS: Final = {
     ),
     # Masking and sampling in NATS-Bench's size space (Dong et al. 2021, arXiv 2009.00437).
     "nats": Preset(
-        3e-4,
-        1.0,
-        -0.1,
-        0.3,
-        0.3,
+        lr=3e-4,
+        growth=1.0,
+        beta=-0.1,
+        delay=0.3,
+        warmup=0.3,
         resample=True,
         samples=1,
         momentum=0.5,

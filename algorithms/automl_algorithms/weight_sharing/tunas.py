@@ -165,8 +165,7 @@ class TuNAS(SupernetSearch):
             drawn.append(self.logits.sample(self.rng))
         batch = valid()
         judged = [self._judged(each, batch) for each in drawn]
-        for record, found in zip(drawn, judged, strict=True):
-            self.effects.take(record, found["quality"], at.progress)
+        self.effects.take(drawn, [found["quality"] for found in judged], at.progress)
         shared = self.net.gates.keys() - self.net.inert
         self._ascend(drawn, [found["reward"] for found in judged], at, shared)
         if self.net.inert:
