@@ -78,7 +78,7 @@ def _read_colour() -> tuple[Bytes, Integers]:
     from automl_cli.datasets.cache import cached_arrays
 
     arrays = cached_arrays(
-        "colour_mnist5k_v1",
+        "colour_mnist5k_v2",
         {"images": ((len(grey), *ColourMNIST5k.shape), "uint8")},
         lambda: {"images": colour_digits(grey, seed=2021)},
     )
