@@ -12,9 +12,9 @@ counted by `automl diff`, metrics come from `automl report`, all as JSON. Column
 - MAdds of the best trial; they are held near the static network's by rejection before training,
   and by TuNAS's reward.
 
-The value by which a trial was chosen is the best of many noisy ones. With `--again 2` the best program
-of every search is trained again from two seeds that no search has used, the same ones for all rows;
-two more columns have the means of that.
+The value by which a trial was chosen is the best of many noisy ones. With `--again 2` the best
+program of every search is trained again from two seeds that no search has used, the same ones for
+all rows; two more columns have the means of that.
 """
 
 from __future__ import annotations
