@@ -60,11 +60,12 @@ SECTIONS: Final[dict[str, dict[str, tuple[str, Any, str]]]] = {
         ),
     },
     "run": {
-        "executor": ("str", "pool", "where trials run: inline, pool, ..."),
+        "executor": ("str", "pool", "where trials run: inline, pool, ray"),
         "workers": ("int | None", None, "trials at the same time; one per core otherwise"),
         "timeout": ("float | None", None, "seconds that one trial may take"),
         "memory": ("float | None", None, "GB (10^9 bytes) that one trial may use"),
         "threads": ("int", 1, "computing threads per trial"),
+        "gpus": ("float", 0.0, "GPUs that one trial is given by the executor ray"),
         "retries": ("int", 2, "further attempts of a trial whose worker was lost"),
         "max_failed": ("int | None", None, "failed trials after which the search stops"),
     },
@@ -86,6 +87,7 @@ LOWEST: Final[dict[str, float]] = {
     "timeout": 1e-3,
     "memory": 1e-3,
     "threads": 1,
+    "gpus": 0.0,
     "retries": 0,
     "max_failed": 1,
 }

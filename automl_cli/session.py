@@ -139,7 +139,11 @@ def make_executor(recipe: Recipe) -> executors.Executor:
         ignored = [k for k in ("workers", "memory") if run[k] not in (None, 1)]
         if ignored:
             say(f"warning: the executor inline has no {' and no '.join(ignored)}; pool has")
-    else:
+    if run["executor"] == "ray":
+        options["gpus"] = run["gpus"]
+    elif run["gpus"]:
+        say(f"warning: the executor {run['executor']} gives nobody GPUs; ray does")
+    if run["executor"] != "inline":
         options |= {
             "slots": run["workers"],
             "memory": run["memory"],

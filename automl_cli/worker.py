@@ -26,6 +26,7 @@ from automl_cli.module_folders import open_folders
 from automl_cli.shipped import register_shipped
 from automl_cli.trial_run import Limits, describe, run_trial
 from automl_cli.trials import TrialRequest, TrialResult
+from automl_spaces.trial import Sink
 
 GIGABYTE = 10**9
 MAX_REPORT = 64 * 1024  # bytes; the kernel passes on a message of this size in one piece
@@ -75,8 +76,15 @@ def start_worker(
     os.setpgid(0, 0)  # a group of its own: it is killed with its children, and Ctrl-C passes it by
     watch(driver)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)  # at once, even while C code runs
-    _Worker.setting, _Worker.limits, _Worker.reports = setting, limits, reports
+    _Worker.reports = reports
     _redirect(os.devnull)
+    prepare(setting, limits)
+    _send("ready", os.getpid())
+
+
+def prepare(setting: Setting, limits: Limits) -> None:
+    """Make this process fit for the trials of a study, whoever started it."""
+    _Worker.setting, _Worker.limits = setting, limits
     sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
     faulthandler.enable()
     for variable in THREAD_VARIABLES:
@@ -95,34 +103,30 @@ def start_worker(
         limit = int(limits.memory * GIGABYTE)
         hard = resource.getrlimit(resource.RLIMIT_DATA)[1]
         resource.setrlimit(resource.RLIMIT_DATA, (limit, hard))
-    _send("ready", os.getpid())
 
 
 def run_text(text: str) -> str:
     """Run the attempt that `request_text` describes; returns the result as JSON text."""
-    trial_id, attempt, program, decisions, seed, budget, folder, parent = json.loads(text)
-    request = TrialRequest(
-        trial_id,
-        attempt,
-        program,
-        decisions,
-        seed,
-        budget,
-        Path(folder),
-        None if parent is None else Path(parent),
-    )
-    _send("start", trial_id, attempt, os.getpid(), time.monotonic())
+    request = read_request(text)
+    _send("start", request.trial_id, request.attempt, os.getpid(), time.monotonic())
+    return answer(request, lambda *told: _send("report", request.trial_id, request.attempt, *told))
 
-    def sink(step: int, metrics: dict[str, float]) -> None:
-        _send("report", trial_id, attempt, step, metrics)
 
+def answer(request: TrialRequest, sink: Sink) -> str:
+    """Run an attempt in this prepared process; the result as JSON text.
+
+    Args:
+        request: its program still as JSON text.
+        sink: takes the reports.
+    """
     with _log_to(request.folder):
         start = time.perf_counter()
         try:
-            request = request._replace(program=_load(program))
+            request = request._replace(program=_load(request.program))
         except Exception as error:  # noqa: BLE001 - the user's modules may raise anything
             reason, seconds = describe(error, _Worker.limits), time.perf_counter() - start
-            result = TrialResult(trial_id, attempt, "failed", {}, reason, seconds)
+            known = request.trial_id, request.attempt
+            result = TrialResult(*known, "failed", {}, reason, seconds)
         else:
             result = run_trial(request, _Worker.setting.metrics, sink, limits=_Worker.limits)
         if result.reason:
@@ -130,12 +134,19 @@ def run_text(text: str) -> str:
     return json.dumps(result)
 
 
+def read_request(text: str) -> TrialRequest:
+    """A request from its JSON text; its program stays text until the trial's log is open."""
+    trial_id, attempt, program, decisions, seed, budget, folder, parent = json.loads(text)
+    into, onwards = Path(folder), None if parent is None else Path(parent)
+    return TrialRequest(trial_id, attempt, program, decisions, seed, budget, into, onwards)
+
+
 def request_text(request: TrialRequest) -> str:
     """A request as JSON text: names and data."""
     return json.dumps(request._replace(program=request.program.to_json()), default=str)  # type: ignore[arg-type]
 
 
-def _load(program: str) -> Any:
+def _load(program: Any) -> Any:
     from automl_spaces.symbols import Symbol
 
     return Symbol.from_json(program, imports=_Worker.setting.imports)

@@ -28,7 +28,7 @@ from automl_cli.commands.options import changes, json_option, recipe_argument
 @click.option("--study", "study_name", metavar="NAME", help="Name of the study.")
 @click.option("--new", is_flag=True, help="Start a new study even if there is one of that name.")
 @click.option("--accept-changes", is_flag=True, help="Resume though program or space changed.")
-@click.option("--executor", metavar="NAME", help="inline, pool, ...")
+@click.option("--executor", metavar="NAME", help="inline, pool or ray")
 @click.option("--tracking-uri", metavar="URI", help="MLflow server or database.")
 @click.option("--no-mlflow", is_flag=True, help="Write the ledger only; `automl sync` does later.")
 @json_option

@@ -24,6 +24,9 @@ from automl_spaces.registry import symbolize
 from tests.automl_cli import faults
 from tests.automl_cli.faults import alive, request, wait_until
 
+QUICK = [
+    name for name in names() if name != "ray"
+]  # which takes seconds to start: a file of its own
 SETTING = Setting(metrics=("reward",), imports=(faults.NAME,), sys_path=(faults.ROOT,))
 
 DRIVER = """
@@ -91,7 +94,7 @@ def pids(file: Path) -> list[int]:
 # Both
 
 
-@pytest.mark.parametrize("name", names())
+@pytest.mark.parametrize("name", QUICK)
 def test_reports_come_before_the_result(name: str, tmp_path: Path) -> None:
     """In order, and every one of them."""
     executor = create(name, SETTING)
@@ -108,7 +111,7 @@ def test_reports_come_before_the_result(name: str, tmp_path: Path) -> None:
     assert not (tmp_path / "4").exists()
 
 
-@pytest.mark.parametrize("name", names())
+@pytest.mark.parametrize("name", QUICK)
 def test_a_pruned_trial_is_worth_what_it_reported_last(name: str, tmp_path: Path) -> None:
     """It is no failure."""
     executor = create(name, SETTING)
@@ -118,7 +121,7 @@ def test_a_pruned_trial_is_worth_what_it_reported_last(name: str, tmp_path: Path
     executor.close()
 
 
-@pytest.mark.parametrize("name", names())
+@pytest.mark.parametrize("name", QUICK)
 def test_the_same_seed_gives_the_same_trial_everywhere(name: str, tmp_path: Path) -> None:
     """A trial knows its seed, its budget and its decisions, whoever runs it."""
     executor = create(name, SETTING)
@@ -136,7 +139,7 @@ def test_the_same_seed_gives_the_same_trial_everywhere(name: str, tmp_path: Path
     executor.close()
 
 
-@pytest.mark.parametrize("name", names())
+@pytest.mark.parametrize("name", QUICK)
 @pytest.mark.parametrize(
     ("program", "reason"),
     [
