@@ -57,23 +57,23 @@ def ladder(
 ) -> list[float]:
     """The budgets of all rungs, the smallest first; the last one is the full budget.
 
-    They are whole when both ends are. Without a `min_budget` the first is at least one step.
+    They are whole when both ends are. Without a `min_budget` the first is at least one step; where
+    1/eta of the full budget is less than that, the least budget itself is the only rung below.
 
     Raises:
-        UserError: there is no full budget, or nothing between it and the least one.
+        UserError: there is no full budget, or it is the least one.
     """
     full, least = full_budget(space, max_budget), 1.0 if min_budget is None else min_budget
     if least > full:
         raise UserError(f"min_budget {least:g} is above the full budget, which is {full:g}")
     whole = full.is_integer() and float(least).is_integer()
-    found = _brackets.budgets(full, least, eta, whole=whole)
-    if len(found) == 1:
+    if least == full:
         raise UserError(
-            f"nothing can be stopped early: 1/eta of the full budget, {full / eta:g}, is less "
-            f"than the least one, {least:g}",
-            hint="a smaller min_budget or eta, or algorithm: random",
+            f"nothing can be stopped early: the full budget, {full:g}, is the least one too",
+            hint="a smaller min_budget, longer trainings, or algorithm: random",
         )
-    return found
+    found = _brackets.budgets(full, least, eta, whole=whole)
+    return found if len(found) > 1 else [least, full]
 
 
 def reached(observation: Observation) -> bool:

@@ -79,7 +79,15 @@ def test_ladder() -> None:
     assert ladder(space, 10.5, None, 3) == pytest.approx([10.5 / 9, 3.5, 10.5])
 
 
-@pytest.mark.parametrize("bounds", [(2, None), (12, 5)])
+def test_a_short_ladder_begins_at_the_least_budget() -> None:
+    """Though that is more than 1/eta of the full one."""
+    space = _space(train)
+    assert ladder(space, 2, None, 3) == [1, 2]
+    assert ladder(space, 12, 5, 3) == [5, 12]
+    assert ladder(space, 0.3, 0.2, 4) == [0.2, 0.3]
+
+
+@pytest.mark.parametrize("bounds", [(1, None), (12, 12)])
 def test_a_ladder_of_one_rung_is_refused(bounds: tuple[float, float | None]) -> None:
     """Nothing would be stopped early: it would be random search in disguise."""
     with pytest.raises(UserError, match="nothing can be stopped early"):
