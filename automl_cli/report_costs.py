@@ -5,16 +5,15 @@ from __future__ import annotations
 import json
 import sqlite3
 import statistics
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
 
 from automl_cli.ledger_schema import connect, explain
+from automl_cli.peak_memory import PEAK
 from automl_cli.study_report import StudyData
 from automl_cli.study_results import known_space
 
-PEAK: Final = "peak_memory_mb"
-"""What a trial, or the training of a supernet, needed above what its process had before."""
 _STATIC: Final = """
 SELECT metrics FROM trials
 WHERE study = ? AND state = 'completed' AND budget IS NULL AND decisions = ?
@@ -27,7 +26,8 @@ class Cost(NamedTuple):
     Args:
         seconds: of its supernet, training and derivation; otherwise of all its trials.
         trainings: the same in trainings of the static program; None when that was not trained.
-        memory: its peak as a multiple of that training's; None unless both are recorded.
+        memory: MB (10^6 bytes) that it needed at its peak above what its process had before; of
+            trials what they tell as the metric `peak_memory_mb`. None where it is not recorded.
     """
 
     seconds: float
@@ -61,23 +61,22 @@ def costs(path: Path, studies: Sequence[StudyData], among: Iterable[StudyData]) 
     return {study.row.id: _cost(study, static[study.row.program_hash]) for study in studies}
 
 
-def _static(
-    ledger: sqlite3.Connection, example: StudyData, studies: Iterable[int]
-) -> dict[str, float]:
-    """The metrics of the static program's trainings, averaged; nothing when there are none."""
+def _static(ledger: sqlite3.Connection, example: StudyData, studies: Iterable[int]) -> float | None:
+    """Seconds of the static program's trainings, averaged; None when there are none."""
     space = known_space(example.row)
     default = None if space is None else space.default()
     if default is None:
-        return {}
-    found: dict[str, list[float]] = {}
-    for study in studies:
-        for (metrics,) in ledger.execute(_STATIC, (study, default.to_json())):
-            for name, value in json.loads(metrics).items():
-                found.setdefault(name, []).append(value)
-    return {name: statistics.fmean(values) for name, values in found.items()}
+        return None
+    found = [
+        json.loads(metrics).get("seconds")
+        for study in studies
+        for (metrics,) in ledger.execute(_STATIC, (study, default.to_json()))
+    ]
+    known = [seconds for seconds in found if seconds is not None]
+    return statistics.fmean(known) if known else None
 
 
-def _cost(study: StudyData, static: Mapping[str, float]) -> Cost:
+def _cost(study: StudyData, static: float | None) -> Cost:
     peak: float | None
     if study.supernet is None:
         seconds = study.seconds
@@ -85,8 +84,4 @@ def _cost(study: StudyData, static: Mapping[str, float]) -> Cost:
     else:
         seconds = study.supernet.seconds
         peak = json.loads(study.supernet.metrics).get(PEAK)
-    return Cost(seconds, _ratio(seconds, static.get("seconds")), _ratio(peak, static.get(PEAK)))
-
-
-def _ratio(value: float | None, whole: float | None) -> float | None:
-    return value / whole if value is not None and whole else None
+    return Cost(seconds, seconds / static if static else None, peak)

@@ -234,10 +234,11 @@ def _algorithms(report: Report) -> Table | None:
         costs = [_all(row.trainings), _all(row.memory), str(len(row.costs) or "")]
         rows.append([method, row.algorithm, *ticks, *costs])
     kinds = [kind.replace("_", " ") for kind in DECISIONS]
-    head = ["method", "algorithm", *kinds, "trainings", "memory", "searches"]
+    head = ["method", "algorithm", *kinds, "trainings", "memory, MB", "searches"]
     note = (
-        "trainings, memory: of the searches here, as multiples of a training of their static "
-        "program; a search by trials is all of them, one of weight sharing its supernet"
+        "trainings: of the searches here, as multiples of a training of their static program; a "
+        "search by trials is all of them, one of weight sharing its supernet; memory: what that "
+        "needs at its peak above what its process had before"
     )
     title = "Which decisions algorithms accept, and what their searches cost"
     return Table(title, head, rows, note, names=2)

@@ -25,6 +25,7 @@ from automl_cli.cost_book import CostBook
 from automl_cli.costs import Infeasible
 from automl_cli.ledger_schema import SupernetRow
 from automl_cli.limits import SUPERNET_SHARE
+from automl_cli.peak_memory import PEAK, PeakMemory
 from automl_cli.shared_checks import checked_supernet
 from automl_cli.shared_results import SHARED
 from automl_cli.shared_state import Pace, SharedState
@@ -64,6 +65,7 @@ class SharedSearch:
     ) -> None:
         torch.set_num_threads(recipe.run["threads"])
         self.recipe, self.space, self.search = recipe, space, search
+        self._peak = PeakMemory()
         self._book, self._costs = book, dict[Decisions, dict[str, float]]()
         goal, sharing = recipe.objectives[0], recipe.sharing
         task = Task(goal, recipe.seed, self.costs, recipe.bounds)
@@ -115,7 +117,7 @@ class SharedSearch:
             AutomlError: the weights diverged, the program failed, or no record satisfies the
                 constraints; the state is saved.
         """
-        state = SharedState(folder / "supernet.pt", study, self.loop)
+        state = SharedState(folder / "supernet.pt", study, self.loop, self._peak)
         wanted = self.recipe.sharing["derived"], self.recipe.sharing["compare"]
         records = state.restore(wanted)
         if records is not None:
@@ -150,12 +152,14 @@ class SharedSearch:
         pace = Pace(state.save)
         self.loop.after_step = pace.step
         for record in self.loop:
-            row = _row(record)
+            late = time.monotonic() > deadline
+            last = late or record.at.step + 1 == self.loop.steps
+            row = _row(record, self._peak.mb() if last else None)
             if known.get(row.step) != (row.metrics, row.policy):
                 ledger.supernet(study.id, row)
             listener(_brief(record))
             pace.step()
-            if time.monotonic() > deadline:
+            if late:
                 break
 
     def _diverged(self, error: Diverged) -> AutomlError:
@@ -226,13 +230,14 @@ def _brief(record: Record) -> Record:
     return record._replace(metrics=brief)
 
 
-def _row(record: Record) -> SupernetRow:
+def _row(record: Record, peak: float | None) -> SupernetRow:
+    metrics = record.metrics if peak is None else {**record.metrics, PEAK: peak}
     policy = {str(i): [round(p, 6) for p in chances] for i, chances in record.policy.items()}
     return SupernetRow(
         record.at.step + 1,
         record.at.steps,
         record.seconds,
-        json.dumps(record.metrics),
+        json.dumps(metrics),
         json.dumps(policy),
         time.time(),
     )

@@ -16,6 +16,7 @@ from automl_spaces.errors import AutomlError
 if TYPE_CHECKING:
     from automl_algorithms.weight_sharing.loop import Loop
     from automl_cli.ledger_schema import StudyRow
+    from automl_cli.peak_memory import PeakMemory
 
 _SHARE: Final = 0.05  # of the time, at most, for saving
 _SAVE_EVERY: Final = 1.0  # seconds, at least: a small network need not keep a disk busy
@@ -43,10 +44,11 @@ class SharedState:
     Args:
         study: as it is run now.
         loop: whose state is kept.
+        peak: of the memory, over all processes.
     """
 
-    def __init__(self, path: Path, study: StudyRow, loop: Loop) -> None:
-        self.path, self.loop = path, loop
+    def __init__(self, path: Path, study: StudyRow, loop: Loop, peak: PeakMemory) -> None:
+        self.path, self.loop, self.peak = path, loop, peak
         self._of = {key: getattr(study, key) for key in _OF}
 
     def save(
@@ -63,7 +65,10 @@ class SharedState:
             The state of the loop.
         """
         loop = self.loop.state_dict() if loop is None else loop
-        state = {"of": self._of, "loop": loop, "wanted": wanted, "records": records}
+        state = {
+            "of": self._of, "loop": loop, "wanted": wanted, "records": records,
+            "peak": self.peak.mb(),
+        }  # fmt: skip
         self.path.parent.mkdir(parents=True, exist_ok=True)
         temporary = self.path.with_suffix(".tmp")
         try:
@@ -97,6 +102,7 @@ class SharedState:
         if state["wanted"] == wanted:
             return state["records"]
         self.loop.load_state_dict(state["loop"])
+        self.peak.known = state.get("peak") or 0.0
         return None
 
     def _load(self) -> Any:

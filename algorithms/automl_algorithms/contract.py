@@ -9,6 +9,7 @@ what is known so far), and a search is resumed by telling a fresh instance what 
 from __future__ import annotations
 
 import math
+import re
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, NamedTuple, TypeVar
 
@@ -16,16 +17,33 @@ from automl_spaces.errors import Mark, Problem, UserError
 
 if TYPE_CHECKING:
     import random
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from automl_spaces.decisions import Decisions
     from automl_spaces.objective import Objective
+    from automl_spaces.points import Point
     from automl_spaces.space import Space
 
 _Class = TypeVar("_Class", bound=type[Any])
 
 DECISIONS: Final = ("learning_rate", "weight_decay", "augmentation", "dropout", "architecture")
 """Kinds of decisions by which algorithms are compared."""
+_NAMED: Final = {
+    "lr": "learning_rate",
+    "learning_rate": "learning_rate",
+    "weight_decay": "weight_decay",
+    "label_smoothing": "augmentation",
+}
+_WITHIN: Final = {"model": "architecture", "augment": "augmentation"}
+
+
+def kinds(points: Iterable[Point]) -> frozenset[str]:
+    """Of `DECISIONS` the kinds that points belong to, by their names; a name may tell nothing."""
+    found = set()
+    for point in points:
+        parts = re.sub(r"\(.*?\)|\[.*?\]", "", point.id).split(".")
+        found.add(_NAMED.get(parts[-1]) or _WITHIN.get(parts[0]))
+    return frozenset(kind for kind in found if kind is not None)
 
 
 class Exhausted(Exception):  # noqa: N818 - it says that the space is done, it is not an error
@@ -229,7 +247,8 @@ def _able(name: str, space: Space, objectives: Sequence[Objective]) -> Iterator[
     """
     from automl_algorithms import catalogue
 
-    sharing = catalogue.names(family="weight_sharing")
-    for each in [*(sharing if name in sharing else ()), *catalogue.names(family="multi_trial")]:
+    sharing, wanted = catalogue.names(family="weight_sharing"), kinds(space.points)
+    fit = [each for each in sharing if name in sharing and wanted <= catalogue.accepts(each)]
+    for each in [*fit, *catalogue.names(family="multi_trial")]:
         if not any(True for _ in catalogue.capabilities(each).shortfalls(space, objectives)):
             yield each

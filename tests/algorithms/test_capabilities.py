@@ -7,9 +7,11 @@ from pathlib import Path
 import pytest
 
 from automl_algorithms import catalogue
-from automl_algorithms.contract import Capabilities, check_capabilities
+from automl_algorithms.contract import Capabilities, check_capabilities, kinds
+from automl_spaces.choices import floatv, oneof
 from automl_spaces.errors import Mark, UserError
 from automl_spaces.objective import Objective
+from automl_spaces.space import Space
 from tests.algorithms.driving import ONE, TWO
 from tests.algorithms.spaces import space_of
 
@@ -64,6 +66,48 @@ def test_capabilities_are_read_from_the_text(
     found = catalogue.Entry("narrow", "weight_sharing", "narrow", "Narrow", source)
     monkeypatch.setattr(catalogue, "entry", lambda _: found)
     assert catalogue.capabilities("narrow") == Capabilities(continuous=False, groups=False)
+
+
+@pytest.mark.parametrize(
+    ("space", "kind", "sharing"),
+    [
+        (Space.compile({"optimizer": {"lr": floatv(0.1, 1.0)}}), "learning_rate", "hypergradient"),
+        (
+            Space.compile({"optimizer": oneof([{"weight_decay": floatv(0.1, 1.0)}, 1])}),
+            "weight_decay",
+            None,  # a choice of optimisers, too: no gradient tells of it
+        ),
+        (
+            Space.compile({"augment": [{"alpha": floatv(0.1, 1.0)}]}),
+            "augmentation",
+            "implicit_gradients",
+        ),
+        (
+            Space.compile({"label_smoothing": floatv(0.1, 1.0)}),
+            "augmentation",
+            "implicit_gradients",
+        ),
+        (Space.compile({"model": {"p": floatv(0.1, 1.0)}}), "architecture", None),
+    ],
+)
+def test_who_takes_no_such_decision_is_not_told_of(
+    space: Space, kind: str, sharing: str | None
+) -> None:
+    """What takes a range of one kind of numbers need not take one of another kind."""
+    assert kinds(space.points) == {kind}
+    with pytest.raises(UserError) as caught:
+        check_capabilities("autohas", catalogue.capabilities("autohas"), space, ONE)
+    told = caught.value.problems[-1].hint.removeprefix("these can: ").split(", ")
+    assert [name for name in told if name in catalogue.names("weight_sharing")] == [
+        "autohas_differentiable",
+        *([] if sharing is None else [sharing]),
+    ]
+    assert "random" in told
+
+
+def test_a_name_may_tell_nothing() -> None:
+    """Then nobody is left out."""
+    assert not kinds(Space.compile({"optimizer": oneof([1, 2]), "x": floatv(0.0, 1.0)}).points)
 
 
 def test_who_shares_weights_is_told_of_its_like_first() -> None:

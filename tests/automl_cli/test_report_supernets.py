@@ -49,7 +49,7 @@ def test_the_supernet_is_counted(project: Project) -> None:
     for study, seconds in zip(shared["studies"], spent, strict=True):
         assert study["supernet"]["seconds"] == seconds
         assert study["supernet"]["trainings"] == pytest.approx(seconds / one)
-        assert study["supernet"]["memory"] is None
+        assert study["supernet"]["memory"] > 0
     assert random["supernet_seconds"] is None
     assert random["studies"][0]["supernet"] is None
     curve = _groups(project, "--x", "seconds")["groups"][0]["curve"]
@@ -100,6 +100,7 @@ def test_algorithms_side_by_side(project: Project) -> None:
     assert cost["seconds"] == random["seconds"]
     assert 1 < cost["trainings"] < 9
     assert rows["darts"]["searches"] == []
+    assert [cost["memory"] for cost in rows["random"]["searches"]] == [None]
     code, out, _ = project("report", "--algorithms")
     assert code == 0
     assert re.search(r"RL, evolution, ... +asha +✓ +✓ +✓ +✓ +✓", out)

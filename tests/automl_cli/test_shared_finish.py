@@ -11,6 +11,7 @@ import torch
 
 from automl_cli.ledger import Ledger
 from tests.automl_cli.command_line import Project
+from tests.automl_cli.supernets import told
 
 DIES, PAUSE = 57, 0.04  # of 60 steps; so the state was saved after 38, where the finish begins
 
@@ -44,9 +45,7 @@ def seen(project: Project) -> list[Any]:
     """The records of the supernet, times aside, and the trials' decisions and results."""
     with Ledger(project.folder / ".automl" / "ledger.db", read_only=True) as ledger:
         [study] = ledger.studies()
-        rows: list[Any] = [
-            (row.step, json.loads(row.metrics), row.policy) for row in ledger.supernets(study.id)
-        ]
+        rows: list[Any] = [(row.step, told(row), row.policy) for row in ledger.supernets(study.id)]
     return [*rows, *((t.decisions, json.loads(t.metrics)["error"]) for t in project.trials())]
 
 

@@ -16,6 +16,7 @@ from automl_algorithms.weight_sharing.loop import Loop, Record
 from automl_algorithms.weight_sharing.search import Task
 from automl_algorithms.weight_sharing.supernet import lower
 from automl_cli import shared_state
+from automl_cli.peak_memory import PeakMemory
 from automl_cli.shared_state import Pace, SharedState
 from automl_spaces.choices import oneof
 from automl_spaces.errors import AutomlError
@@ -76,45 +77,45 @@ def test_between_any_two_steps_there_is_a_state(name: str, tmp_path: Path) -> No
 def test_a_file_and_back(tmp_path: Path) -> None:
     """The loop stands where it stood, and without a file where it began."""
     loop = make_loop()
-    state = SharedState(tmp_path / "new" / "state.pt", STUDY, loop)
+    state = SharedState(tmp_path / "new" / "state.pt", STUDY, loop, PeakMemory())
     assert state.restore((1, 0)) is None
     assert (loop.feed.epoch, loop.feed.steps) == (0, 0)
     next(iter(loop))
     state.save()
     other = make_loop()
-    assert SharedState(state.path, STUDY, other).restore((1, 0)) is None
+    assert SharedState(state.path, STUDY, other, PeakMemory()).restore((1, 0)) is None
     assert (other.feed.epoch, other.feed.steps) == (0, 2)
 
 
 def test_records_are_taken_if_they_are_as_many_as_wanted(tmp_path: Path) -> None:
     """Otherwise the loop goes back to where they were derived from."""
     loop = make_loop()
-    state = SharedState(tmp_path / "state.pt", STUDY, loop)
+    state = SharedState(tmp_path / "state.pt", STUDY, loop, PeakMemory())
     next(iter(loop))
     state.save(loop.state_dict(), (1, 0), {"derived": ["x"]})
     other = make_loop()
-    assert SharedState(state.path, STUDY, other).restore((1, 0)) == {"derived": ["x"]}
+    assert SharedState(state.path, STUDY, other, PeakMemory()).restore((1, 0)) == {"derived": ["x"]}
     assert other.feed.steps == 0
-    assert SharedState(state.path, STUDY, other).restore((2, 0)) is None
+    assert SharedState(state.path, STUDY, other, PeakMemory()).restore((2, 0)) is None
     assert other.feed.steps == 2
 
 
 def test_a_state_of_something_else_is_refused(tmp_path: Path) -> None:
     """Another study, another length, or no state at all."""
     path = tmp_path / "state.pt"
-    SharedState(path, STUDY, make_loop()).save()
+    SharedState(path, STUDY, make_loop(), PeakMemory()).save()
     other: Any = SimpleNamespace(**{**vars(STUDY), "options": '{"lr": 1}'})
     for study, loop in ((other, make_loop()), (STUDY, make_loop(epochs=3))):
         with pytest.raises(AutomlError, match="is of a supernet of another program"):
-            SharedState(path, study, loop).restore((1, 0))
+            SharedState(path, study, loop, PeakMemory()).restore((1, 0))
     torch.save({"loop": 1}, path)
     with pytest.raises(AutomlError, match="it holds something else"):
-        SharedState(path, STUDY, make_loop()).restore((1, 0))
+        SharedState(path, STUDY, make_loop(), PeakMemory()).restore((1, 0))
 
 
 def test_a_disk_that_is_full(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """One message; the last state stays whole."""
-    state = SharedState(tmp_path / "state.pt", STUDY, make_loop())
+    state = SharedState(tmp_path / "state.pt", STUDY, make_loop(), PeakMemory())
     state.save()
     before = state.path.read_bytes()
 

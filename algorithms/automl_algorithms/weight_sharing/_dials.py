@@ -7,16 +7,24 @@ ends with the values that it came to, for a list of candidates with the nearest 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
+from automl_algorithms.contract import DECISIONS
 from automl_algorithms.weight_sharing import derivation
-from automl_algorithms.weight_sharing._numbers import Number, Role, hand, is_number, part_of
+from automl_algorithms.weight_sharing._numbers import Number, Part, Role, hand, is_number, part_of
 from automl_algorithms.weight_sharing.derivation import Policy
 from automl_algorithms.weight_sharing.live import beginning
 from automl_algorithms.weight_sharing.search import Batch, SupernetSearch, Task
 from automl_algorithms.weight_sharing.supernet import Supernet
 from automl_spaces.decisions import Decisions
 from automl_spaces.errors import Problems, UserError
+from automl_spaces.points import Point
+
+_KINDS: Final[Mapping[Role, str]] = {
+    "rate": "learning_rate",
+    "decay": "weight_decay",
+    "loss": "augmentation",
+}
 
 
 class Dials(SupernetSearch):
@@ -95,7 +103,21 @@ class Dials(SupernetSearch):
                     f"{wanted} by gradients",
                     point.mark,
                     "algorithm",
-                    "autohas takes it, and autohas_differentiable",
+                    f"these can: {', '.join(_able(point, part))}",
                 )
         if problems.found:
             raise UserError(problems.found)
+
+
+def _able(point: Point, part: Part | None) -> Iterator[str]:
+    """The algorithms of weight sharing that search a point, those for all kinds if it has none."""
+    from automl_algorithms import catalogue
+
+    kind = part and _KINDS.get(part.role)
+    wanted = set(DECISIONS) if kind is None else {kind}
+    for name in catalogue.names(family="weight_sharing"):
+        able = catalogue.capabilities(name)
+        if point.cardinality is None and not able.continuous:
+            continue
+        if (able.conditional or not point.conditions) and wanted <= catalogue.accepts(name):
+            yield name

@@ -28,10 +28,14 @@ class LiveArgument:
     Args:
         name: of the argument.
         tree: its value with `Open` in the place of each choice.
+
+    Attributes:
+        indices: of the decision points in it.
     """
 
     def __init__(self, name: str, tree: Any) -> None:
         self.name, self.tree = name, tree
+        self.indices = _indices(tree)
 
     def hand(self, program: Any, values: Sequence[Value]) -> None:
         """Let the program adopt what a record's values, one for each point of the space, say.
@@ -97,7 +101,7 @@ def apart(tree: Any, values: Sequence[Value]) -> Apart:
     args = {name: value for name, value in tree.args.items() if name not in inert}
     alone = _indices([tree.args[name] for name in inert]) - _indices(args)
     others = [value for name, value in args.items() if name != "optimizer"]
-    indices = _indices([each.tree for each in live])
+    indices = frozenset[int]().union(*(each.indices for each in live))
     stepping = (_indices(args) - _indices(others)) & indices
     args |= {each.name: decided(each.tree, values) for each in live}
     return Apart(Symbol(tree.type, args, tree.mark), live, indices, alone, stepping)

@@ -16,7 +16,7 @@ from typing import Any, ClassVar, NamedTuple
 
 import torch
 
-from automl_algorithms.contract import Capabilities
+from automl_algorithms.contract import Capabilities, kinds
 from automl_algorithms.weight_sharing.derivation import Policy, argmax, most_probable
 from automl_algorithms.weight_sharing.norms import batch_statistics
 from automl_algorithms.weight_sharing.supernet import Supernet
@@ -245,10 +245,12 @@ class SupernetSearch(ABC):
             return
         from automl_algorithms import catalogue
 
+        wanted = kinds(net.space.points[index] for index in net.gates)
         able = [
             name
             for name in catalogue.names(family="weight_sharing")
-            if all(getattr(catalogue.load(name), kind) for kind in asked)
+            if wanted <= catalogue.accepts(name)
+            and all(getattr(catalogue.load(name), kind) for kind in asked)
         ]
         problems = Problems()
         for kind, indices in asked.items():

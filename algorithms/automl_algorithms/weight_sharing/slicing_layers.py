@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import batch_norm, conv2d, linear, pad
 
+from automl_algorithms.weight_sharing import _depthwise
 from automl_algorithms.weight_sharing.slicing import Elastic, Width, at, computed, largest
 
 if TYPE_CHECKING:
@@ -57,6 +58,10 @@ class SlicedConv2d(nn.Conv2d):
             groups = cin * self.groups // self.in_channels
             cout = groups * self.out_channels // self.groups
         weight, padding = self._kernel(self.weight[:cout, : cin // groups])
+        if self.bias is None and _depthwise.suits(x, weight, groups):
+            return _depthwise.Depthwise.apply(  # type: ignore[no-any-return, no-untyped-call]
+                x, weight, self.stride, padding, self.dilation
+            )
         return conv2d(
             x,
             weight,

@@ -112,9 +112,11 @@ class Supernet:
         start = beginning(self.space)
         try:
             for argument in self._arguments:
+                acts_in_loss = not argument.indices <= self.stepping
                 for values in argument.variants(start):
                     argument.hand(self.program, values)
-                    self.program.loss(batch)
+                    if acts_in_loss:
+                        self.program.loss(batch)
             self.adopt(start)
             for gate in {m.gate for m in self.model.modules() if isinstance(m, Switch)}:
                 gate.mix_evenly()

@@ -235,7 +235,7 @@ class TuNAS(SupernetSearch):
         return self._priced(decisions, self.reward(batch))
 
     def _priced(self, decisions: Decisions, quality: float) -> dict[str, float]:
-        costs = self.task.costs(decisions)
+        costs = self.task.costs(decisions) if self.targets else {}  # to count them takes time
         found = {"quality": quality, "reward": self.rewarded(quality, costs)}
         return found | {name: costs[name] for name in self.targets}
 

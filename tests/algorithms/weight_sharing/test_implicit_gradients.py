@@ -180,6 +180,17 @@ def test_what_is_no_regulariser_is_refused_by_name() -> None:
     assert "autohas" in told
 
 
+def test_who_takes_what_is_refused() -> None:
+    """Of a range of learning rates, those that move one; a list can be searched by rewards, too."""
+    able = "autohas_differentiable, hypergradient)"
+    assert f"(these can: {able}" in refused(
+        ImplicitGradients(), lower(Space(linear(layer(WIDTH, 1), sgd(floatv(0.1, 0.2)))))
+    )
+    assert f"(these can: autohas, {able}" in refused(
+        ImplicitGradients(), lower(Space(linear(layer(WIDTH, 1), sgd(oneof([0.1, 0.2])))))
+    )
+
+
 @pytest.mark.parametrize(
     "wrong",
     [
