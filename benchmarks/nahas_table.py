@@ -51,6 +51,7 @@ GROUPS = (
         Row("fixed", "IBN-only, fixed accelerator"),
         Row("phase", "IBN-only, accelerator first"),
         Row("joint", "IBN-only NAHAS, multi-trial"),
+        Row("front", "IBN-only NAHAS, multi-trial, front"),
         Row("oneshot_front", "IBN-only NAHAS, one-shot"),
     ),
     (
@@ -121,9 +122,19 @@ def found(row: Row, limit: float, options: Any) -> Found:
     return Found(mean, fmean(volumes), fmean(seconds))
 
 
+def asked(groups: tuple[tuple[Row, ...], ...], recipes: list[str]) -> list[tuple[Row, ...]]:
+    """The rows of these recipes, of all for none; groups without any are left out."""
+    unknown = set(recipes) - {row.recipe for group in groups for row in group}
+    if unknown:
+        raise SystemExit(f"no row of the table: {', '.join(sorted(unknown))}")
+    kept = [tuple(r for r in group if not recipes or r.recipe in recipes) for group in groups]
+    return [group for group in kept if group]
+
+
 def lines(group: tuple[Row, ...], unit: float, options: Any) -> list[list[str]]:
     """The cells of a group's rows."""
-    limit = load_recipe(f"nahas/{group[-1].recipe}").bounds["latency_ms"][1]
+    (whole,) = (each for each in GROUPS if group[0] in each)
+    limit = load_recipe(f"nahas/{whole[-1].recipe}").bounds["latency_ms"][1]
     results = [found(row, limit, options) for row in group]
     least = {n: min(r.best[n] for r in results) for n in ("latency_ms", "energy_mj")}
 
@@ -155,12 +166,14 @@ def main() -> None:
     parser.add_argument("--set", action="append", default=[], help="of every recipe: key=value")
     parser.add_argument("--final", type=int, help="epochs, to train the best programs anew")
     parser.add_argument("--ibn", action="store_true", help="the group without fused blocks alone")
+    parser.add_argument("--rows", nargs="+", default=[], metavar="RECIPE", help="these alone")
     parser.add_argument("--folder", type=Path, default=ROOT / ".benchmarks" / "nahas")
     options = parser.parse_args()
     options.folder.mkdir(parents=True, exist_ok=True)
-    groups = GROUPS[:1] if options.ibn else GROUPS
+    groups = asked(GROUPS[:1] if options.ibn else GROUPS, options.rows)
+    rows = dict.fromkeys([UNIT, *(row for group in groups for row in group)])
     for seed in range(options.seeds):
-        for row in (row for group in groups for row in group):
+        for row in rows:
             run(row, seed, options)
     unit = found(UNIT, 1.0, options).seconds
     print("| " + " | ".join(HEAD) + " |")

@@ -51,6 +51,27 @@ def neighbours(
     return ordered
 
 
+def beside(point: Point, values: Values, rng: random.Random) -> list[Value] | None:
+    """The values of a record, a decision between numbers moved a little; None if it is no such.
+
+    Of candidates that are numbers the next lower or higher one, at an end the only one there is;
+    on a scale a value at a distance of any order of magnitude. What a move makes active is still
+    to be drawn.
+    """
+    group, old, up = point.group, values[point.index], rng.random() < 0.5
+    assert old is not None
+    if group is not None and (group.distinct or group.sorted):
+        return None
+    if point.kind != "categorical":
+        return _with(values, {point.index: _nudged(point, old, up, rng)})
+    if point.numbers is None:
+        return None
+    ordered = sorted(range(len(point.numbers)), key=point.numbers.__getitem__)
+    place = ordered.index(int(old))
+    place += 1 if (up or place == 0) and place < len(ordered) - 1 else -1
+    return _with(values, {point.index: ordered[place]})
+
+
 def _changes(
     point: Point, values: Values, rng: random.Random, numbers: int
 ) -> Iterator[list[Value]]:

@@ -23,7 +23,7 @@ from operator import itemgetter
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
 from automl_algorithms.contract import Algorithm, Observation, Plan, algorithm
-from automl_algorithms.multi_trial import _hierarchy
+from automl_algorithms.multi_trial import _hierarchy, _neighbours
 from automl_spaces.errors import UserError, did_you_mean
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ class Evolution(Algorithm):
     """Tournament selection, one mutation, death by age. O(1) per trial.
 
     Args:
-        preset: a named setting; the six options below override it one by one.
+        preset: a named setting; the next six options override it one by one.
         population: how many of the youngest models live (P).
         tournament: how many of them compete to be the parent (S).
         replacement: whether the tournament may draw the same model twice.
@@ -71,6 +71,8 @@ class Evolution(Algorithm):
         crossover: probability that a child has two parents, before it is mutated.
         mutation_rate: probability with which each decision changes, at least one always does;
             None: exactly one decision changes.
+        nearby: probability that the decision that changes, where it is between numbers, goes to
+            the next lower or higher one of few, or a little down or up a scale.
     """
 
     def __init__(
@@ -84,6 +86,7 @@ class Evolution(Algorithm):
         repeat: bool | None = None,
         crossover: float | None = None,
         mutation_rate: float | None = None,
+        nearby: float = 0.0,
     ) -> None:
         if preset not in PRESETS:
             raise UserError(f"there is no preset {preset}", hint=did_you_mean(preset, PRESETS))
@@ -94,7 +97,7 @@ class Evolution(Algorithm):
         self.mutation = chosen.mutation if mutation is None else mutation
         self.repeat = chosen.repeat if repeat is None else repeat
         self.crossover = chosen.crossover if crossover is None else crossover
-        self.mutation_rate = mutation_rate
+        self.mutation_rate, self.nearby = mutation_rate, nearby
         if self.population < 1:
             raise UserError(f"population must be at least 1, got {self.population}")
         most = self.population if not self.replacement else self.tournament
@@ -109,13 +112,14 @@ class Evolution(Algorithm):
         if mutation_rate is not None:
             if not 0 < mutation_rate <= 1:
                 raise UserError(f"mutation_rate must be in (0, 1], got {mutation_rate:g}")
-            if self.mutation != "uniform" or self.repeat:
+            if self.mutation != "uniform" or self.repeat or nearby:
                 raise UserError(
                     "mutation_rate lets every decision change: "
-                    "it needs mutation: uniform and repeat: false"
+                    "it needs mutation: uniform, repeat: false and nearby: 0"
                 )
-        if not 0 <= self.crossover <= 1:
-            raise UserError(f"crossover must be in [0, 1], got {self.crossover:g}")
+        for name in ("crossover", "nearby"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise UserError(f"{name} must be in [0, 1], got {getattr(self, name):g}")
 
     def setup(self, space: Space, objectives: Sequence[Objective], seed: int) -> None:
         """Start with nobody alive."""
@@ -141,7 +145,7 @@ class Evolution(Algorithm):
         return self._mutate(child, rng)
 
     def _mutate(self, parent: Decisions, rng: random.Random) -> Decisions:
-        if self.mutation == "uniform" and not self.repeat:
+        if self.mutation == "uniform" and not self.repeat and not self.nearby:
             return self.space.mutate(parent, rng, self.mutation_rate)
         movable = self.space.mutable(parent)
         if not movable:
@@ -153,6 +157,10 @@ class Evolution(Algorithm):
             point = rng.choices(movable, cum_weights=cumulated)[0]
         if self.repeat and point.cardinality and rng.random() * point.cardinality < 1.0:
             return parent
+        if self.nearby and rng.random() < self.nearby:
+            beside = _neighbours.beside(point, parent.values, rng)
+            if beside is not None:
+                return self.space.complete(beside, rng)
         return self.space.change(parent, point, rng)
 
     def _parent(self, rng: random.Random) -> Decisions:

@@ -182,6 +182,45 @@ def test_hierarchical_mutation_knows_what_is_active() -> None:
     )  # fmt: skip
 
 
+def test_nearby_moves_numbers_by_a_step() -> None:
+    """Always: widths go to the next one, other decisions change as ever; half: one way or other."""
+    widths = [24, 8, 16, 64, 32]
+    space = Space.compile({"widths": [oneof(widths) for _ in range(3)], "op": oneof(OPS)})
+    rng = random.Random(0)
+    parent = space.sample(rng)
+    ranks = [sorted(widths).index(widths[int(v)]) for v in parent.values[:3] if v is not None]
+    for nearby, expected in ((1.0, 1.0), (0.5, 0.5 + 0.5 * _by_one(ranks, len(widths)))):
+        evolution = _evolution(space, nearby=nearby)
+        steps, changed = [], Counter[int]()
+        for _ in range(4000):
+            child = evolution._mutate(parent, rng)
+            (place,) = (i for i in range(4) if child.values[i] != parent.values[i])
+            changed[place] += 1
+            if place < 3:
+                rank = sorted(widths).index(widths[int(child.values[place] or 0)])
+                steps.append(abs(rank - ranks[place]))
+        assert steps.count(1) / len(steps) == pytest.approx(expected, abs=0.03)
+        assert [changed[i] / 4000 for i in range(4)] == pytest.approx([0.25] * 4, abs=0.03)
+
+
+def _by_one(ranks: list[int], n: int) -> float:
+    """The chance that another value, all being equally likely, is the next one."""
+    return statistics.fmean([(2 if 0 < rank < n - 1 else 1) / (n - 1) for rank in ranks])
+
+
+def test_nearby_keeps_records_valid() -> None:
+    """Whatever a point is: conditional, a slot of a group, a number on a scale."""
+    mixed = space_of("mixed")
+    evolution = _evolution(mixed, nearby=1.0)
+    rng = random.Random(1)
+    record = mixed.sample(rng)
+    for _ in range(2000):
+        child = evolution._mutate(record, rng)
+        mixed.check(child.values)
+        assert child != record
+        record = child
+
+
 def test_a_program_that_cannot_change_is_its_own_child() -> None:
     """Neither way of mutating fails for want of a decision."""
     only = Space.compile({"op": oneof(["only"])})
@@ -231,7 +270,9 @@ def test_presets_and_overrides() -> None:
         ({"preset": "nat"}, "did you mean nats?"),
         ({"mutation": "hierarchic"}, "did you mean hierarchical?"),
         ({"preset": "nats", "mutation_rate": 0.1}, "needs mutation: uniform"),
-        ({"repeat": True, "mutation_rate": 0.1}, "and repeat: false"),
+        ({"repeat": True, "mutation_rate": 0.1}, "repeat: false"),
+        ({"nearby": 0.5, "mutation_rate": 0.1}, "and nearby: 0"),
+        ({"nearby": -0.1}, "nearby must be in"),
     ],
 )
 def test_options_that_make_no_sense(options: dict[str, Any], message: str) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from automl_algorithms.multi_trial._neighbours import neighbours
+from automl_algorithms.multi_trial._neighbours import beside, neighbours
 from automl_spaces.choices import floatv, intv, manyof, oneof, permutate
 from automl_spaces.space import Space
 from tests.algorithms.spaces import SPACES, space_of
@@ -115,3 +115,28 @@ def test_numbers_move_on_their_own_scale(number: Any, value: float, numbers: int
     assert min(distances) < 0.13
     at_an_end = value in (point.min, point.max)
     assert at_an_end or 0.3 < sum(v < value for v in found) / len(found) < 0.7
+
+
+@pytest.mark.parametrize(
+    ("choice", "value", "expected"),
+    [
+        (oneof([24, 8, 16, 64]), 16, {8, 24}),
+        (oneof([24, 8, 16, 64]), 64, {24}),
+        (oneof([24, 8, 16, 64]), 8, {16}),
+        (oneof([3, 5]), 3, {5}),
+        (intv(1, 3), 1, {2}),
+        (oneof(["conv", "pool", "skip"]), "pool", set()),
+        (manyof(2, [3, 5, 7]), [3, 7], set()),
+    ],
+)
+def test_beside_a_number_are_the_next_ones(choice: Any, value: Any, expected: set[int]) -> None:
+    """Down and up; what is no number, or constrained with others, has nothing beside it."""
+    space = Space.compile({"x": choice})
+    record = (
+        {f"x[{i}]": v for i, v in enumerate(value)} if isinstance(value, list) else {"x": value}
+    )
+    values, point = space.decode(record).values, space.points[0]
+    moved = [beside(point, values, random.Random(seed)) for seed in range(40)]
+    labels = {point.show(each[0]) for each in moved if each is not None and each[0] is not None}
+    assert labels == expected
+    assert (None in moved) == (not expected)
