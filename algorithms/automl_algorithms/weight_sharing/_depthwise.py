@@ -20,7 +20,7 @@ from torch import Tensor
 from torch.nn.functional import conv2d
 
 QUICK = 3  # the largest kernel for which PyTorch is quick itself
-_ONE_DNN = torch.backends.mkldnn.is_available()
+_ONE_DNN: bool = torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
 
 Sizes = list[int]
 

@@ -190,7 +190,7 @@ class SupernetSearch(ABC):
         loss = program.loss(batch)
         loss.backward()
         weights = [w for w in self._parameters if w.grad is not None]
-        norm = torch.nn.utils.get_total_norm([w.grad for w in weights])
+        norm = torch.nn.utils.get_total_norm([w.grad for w in weights if w.grad is not None])
         value: float = loss.item()
         if not math.isfinite(value) or not torch.isfinite(norm):
             raise Diverged(f"loss {value:.4g}, norm of its gradient {float(norm):.4g}")
