@@ -111,6 +111,7 @@ class SupernetSearch(ABC):
         """Called once, before anything else. Raises `UserError` when the supernet does not suit."""
         self._require_abilities(net)
         self.net, self.task = net, task
+        self._parameters = list(net.model.parameters())
         self.rng = random.Random(f"{task.seed}/search")
         self.generator = torch.Generator().manual_seed(self.rng.getrandbits(62))
 
@@ -183,12 +184,13 @@ class SupernetSearch(ABC):
             Diverged: when the loss or the norm of its gradient is not finite.
         """
         program = self.net.program
-        program.model.train()
+        if not program.model.training:  # to go through all modules takes time
+            program.model.train()
         program.optimizer.zero_grad()
         loss = program.loss(batch)
         loss.backward()
-        weights = [w for w in program.model.parameters() if w.grad is not None]
-        norm = torch.nn.utils.get_total_norm([w.grad for w in weights])
+        weights = [w for w in self._parameters if w.grad is not None]
+        norm = torch.nn.utils.get_total_norm([w.grad for w in weights if w.grad is not None])
         value: float = loss.item()
         if not math.isfinite(value) or not torch.isfinite(norm):
             raise Diverged(f"loss {value:.4g}, norm of its gradient {float(norm):.4g}")

@@ -41,14 +41,14 @@ def test_gradients_are_those_of_a_plain_convolution(
     (direction,) = tensors(tuple(plain.shape))
     found = torch.autograd.grad(ours, (x, weight), direction)
     expected = torch.autograd.grad(plain, (x, weight), direction)
-    assert torch.equal(found[0], expected[0])
-    torch.testing.assert_close(found[1], expected[1])
+    torch.testing.assert_close(found, expected)
 
 
-def test_the_gradients_can_be_differentiated_again() -> None:
+@pytest.mark.parametrize("stride", [1, 2])
+def test_the_gradients_can_be_differentiated_again(stride: int) -> None:
     """As searches of second order do."""
     x, weight = tensors((2, 2, 5, 5), (2, 1, 5, 5))
-    sizes = [2, 2], [2, 2], [1, 1]
+    sizes = [stride] * 2, [2, 2], [1, 1]
     assert torch.autograd.gradgradcheck(
         lambda *args: Depthwise.apply(*args, *sizes),  # type: ignore[no-untyped-call]
         (x, weight),
@@ -61,11 +61,13 @@ def test_the_gradients_can_be_differentiated_again() -> None:
 )
 def test_where_it_is_quicker(kernel: int, groups: int, needs: bool, expected: bool) -> None:
     """Large kernels of groups of one channel, that are trained."""
-    x, weight = tensors((2, 4, 6, 6), (4, 4 // groups, kernel, kernel))
+    shapes = (2, 4, 6, 6), (4, 4 // groups, kernel, kernel)
+    x, weight = tensors(*shapes, dtype=torch.float32)
     weight.requires_grad_(needs)
     assert suits(x, weight, groups) is expected
     with torch.no_grad():
         assert not suits(x, weight, groups)
+    assert not suits(*tensors(*shapes), groups)
 
 
 @pytest.mark.parametrize("bias", [False, True])
