@@ -10,6 +10,7 @@ import importlib
 import inspect
 import pkgutil
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from typing import Any
 
 from automl_cli.trials import Report, TrialRequest, TrialResult
@@ -54,6 +55,28 @@ class Executor(ABC):
             kill: end running trials, which then have no result. Otherwise they are waited for,
                 and a last `completed(0)` returns their results.
         """
+
+
+def check(
+    name: str,
+    above_zero: Mapping[str, float | None],
+    at_least: Mapping[str, tuple[float | None, float]],
+) -> None:
+    """Refuse options of an executor that cannot be; None is always fine.
+
+    Args:
+        above_zero: values that must be positive.
+        at_least: values, and the least that they may be.
+
+    Raises:
+        UserError: names executor, option and value.
+    """
+    for option, value in above_zero.items():
+        if value is not None and value <= 0:
+            raise UserError(f"executor {name}: {option} must be above 0, got {value}")
+    for option, (value, least) in at_least.items():
+        if value is not None and value < least:
+            raise UserError(f"executor {name}: {option} must be at least {least}, got {value}")
 
 
 def names() -> list[str]:

@@ -21,7 +21,7 @@ from multiprocessing import forkserver
 
 from pebble import CONSTS, ProcessExpired, ProcessPool
 
-from automl_cli.executors import Executor
+from automl_cli.executors import Executor, check
 from automl_cli.executors._roster import Key, Roster
 from automl_cli.trial_run import Limits, describe
 from automl_cli.trials import Report, State, TrialRequest, TrialResult
@@ -33,7 +33,7 @@ from automl_cli.worker import (
     run_text,
     start_worker,
 )
-from automl_spaces.errors import AutomlError, UserError
+from automl_spaces.errors import AutomlError
 
 _LEFT = "the worker left with exit code 0"  # pebble takes that for a proper end
 _BROKEN = "the pool of workers broke down"
@@ -75,16 +75,11 @@ class PoolExecutor(Executor):
         lookahead: int | None = None,
         preload: Sequence[str] = (),
     ) -> None:
-        for name, value in (("timeout", timeout), ("memory", memory)):
-            if value is not None and value <= 0:
-                raise UserError(f"executor pool: {name} must be above 0, got {value}")
-        for name, count, least in (
-            ("slots", slots, 1),
-            ("threads", threads, 1),
-            ("lookahead", lookahead, 0),
-        ):
-            if count is not None and count < least:
-                raise UserError(f"executor pool: {name} must be at least {least}, got {count}")
+        check(
+            "pool",
+            {"timeout": timeout, "memory": memory},
+            {"slots": (slots, 1), "threads": (threads, 1), "lookahead": (lookahead, 0)},
+        )
         self.slots = slots or len(os.sched_getaffinity(0))
         self._setting, self._timeout, self._lookahead = setting, timeout, lookahead
         self._seconds = math.inf  # of the latest trial

@@ -19,7 +19,7 @@ import time
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from automl_cli.executors import Executor
+from automl_cli.executors import Executor, check
 from automl_cli.executors._roster import Key, kill_group
 from automl_cli.trial_run import Limits, describe
 from automl_cli.trials import Report, State, TrialRequest, TrialResult
@@ -66,14 +66,11 @@ class RayExecutor(Executor):
         gpus: float = 0.0,
         preload: Sequence[str] = (),
     ) -> None:
-        for name, value in (("timeout", timeout), ("memory", memory)):
-            if value is not None and value <= 0:
-                raise UserError(f"executor ray: {name} must be above 0, got {value}")
-        for name, count in (("slots", slots), ("threads", threads)):
-            if count is not None and count < 1:
-                raise UserError(f"executor ray: {name} must be at least 1, got {count}")
-        if gpus < 0:
-            raise UserError(f"executor ray: gpus must not be negative, got {gpus:g}")
+        check(
+            "ray",
+            {"timeout": timeout, "memory": memory},
+            {"slots": (slots, 1), "threads": (threads, 1), "gpus": (gpus, 0)},
+        )
         self._ray = _ray()
         self._ours = not self._ray.is_initialized()
         if self._ours:
