@@ -192,11 +192,12 @@ class RayExecutor(Executor):
         start, late = self._started.pop(key, None), key in self._late
         self._late.discard(key)
         errors = self._ray.exceptions
+        state: State = "failed"
         try:
             return TrialResult(*json.loads(self._ray.get(task)))
         except errors.RayTaskError as error:
             cause = error.cause if isinstance(error.cause, Exception) else error
-            state, reason = "failed", describe(cause, self._limits)
+            reason = describe(cause, self._limits)
         except errors.RayError as error:
             if start is not None:
                 self._kill(start)  # its children may be left
@@ -206,7 +207,7 @@ class RayExecutor(Executor):
         if late:
             state, reason = "failed", f"timeout (limit {self._timeout:g} s)"
         seconds = 0.0 if start is None else time.monotonic() - start.time
-        return TrialResult(*key, _state(state), {}, reason, seconds)
+        return TrialResult(*key, state, {}, reason, seconds)
 
     def _kill_late(self) -> None:
         """Kill the workers whose trials have had their time."""
@@ -227,10 +228,6 @@ class RayExecutor(Executor):
 
         there = NodeAffinitySchedulingStrategy(start.node, soft=True)
         self._kill_there.options(scheduling_strategy=there).remote(start.pid)
-
-
-def _state(name: str) -> State:
-    return "lost" if name == "lost" else "failed"
 
 
 def _ray() -> Any:
