@@ -53,7 +53,7 @@ def test_signature_is_that_of_the_class() -> None:
     params = catalogue.signature("evolution").params
     assert list(params) == [
         *("preset", "population", "tournament", "replacement"),
-        *("mutation", "repeat", "crossover", "mutation_rate"),
+        *("mutation", "repeat", "crossover", "mutation_rate", "nearby"),
     ]
     assert params["preset"].default == "default"
 
