@@ -26,6 +26,9 @@ _TABLES = (
 def absorb(ledger: sqlite3.Connection, path: Path) -> None:
     """Copy every study of the ledger at `path`, all of them or (when that fails) none.
 
+    One whose studies are all there has been taken over before, by a process that was killed before
+    it could remove the file: nothing is copied.
+
     Raises:
         UserError: when one has the name of a study that is there already.
     """
@@ -34,6 +37,9 @@ def absorb(ledger: sqlite3.Connection, path: Path) -> None:
         ledger.execute("ATTACH ? AS part", (str(path),))
         try:
             ledger.execute("BEGIN IMMEDIATE")
+            if _is_known(ledger):
+                ledger.execute("COMMIT")
+                return
             (base,) = ledger.execute("SELECT coalesce(max(id), 0) FROM main.studies").fetchone()
             for table, key, columns in _TABLES:
                 names = ", ".join(f'"{column}"' for column in columns)
@@ -52,3 +58,11 @@ def absorb(ledger: sqlite3.Connection, path: Path) -> None:
         raise UserError(f"cannot take {path} over: {error}") from None
     except sqlite3.Error as error:
         raise explain(path, error) from error
+
+
+def _is_known(ledger: sqlite3.Connection) -> bool:
+    """Whether every study of the attached part is in the ledger."""
+    (missing,) = ledger.execute(
+        "SELECT count(*) FROM part.studies WHERE uid NOT IN (SELECT uid FROM main.studies)"
+    ).fetchone()
+    return not missing

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import time
 from pathlib import Path
@@ -86,6 +87,22 @@ def test_a_killed_campaign_is_resumed(project: Project) -> None:
             alone = ledger.study(f"alone-{seed}")
             assert alone is not None
             assert [t.decisions for t in ledger.trials(alone.id)] == killed[seed]
+
+
+def test_a_part_that_was_taken_over_before_a_kill_is_not_taken_over_again(
+    project: Project,
+) -> None:
+    """The kill came after its studies were in the ledger, and before its file was removed."""
+    project.recipe()
+    assert project.run(*RUN, "--seeds", "4").code == 0
+    before = _studies(project)
+    parts = project.folder / ".automl" / "parts"
+    shutil.copy(parts.with_name("ledger.db"), parts / "0.done")
+    assert project.run(*RUN, "--seeds", "5").code == 0
+    after = _studies(project)
+    assert sorted(after) == [0, 1, 2, 3, 4]
+    assert {seed: after[seed] for seed in before} == before
+    assert not [*parts.iterdir()]
 
 
 def test_with_workers_of_its_own_one_seed_follows_the_other(project: Project) -> None:

@@ -39,6 +39,20 @@ def test_every_row_comes_over_under_its_own_study(tmp_path: Path) -> None:
             assert ledger.reports(ours.id, 0) == other.reports(theirs.id, 0)
 
 
+def test_what_was_taken_over_is_not_taken_over_again(tmp_path: Path) -> None:
+    """By a process that was killed before it removed the file; not even what it has since."""
+    _fill(tmp_path / "a.db", "one")
+    _fill(tmp_path / "b.db", "two", "three")
+    with Ledger(tmp_path / "a.db") as ledger:
+        ledger.absorb(tmp_path / "b.db")
+        two = ledger.study("two")
+        assert two is not None
+        ledger.finish(two.id, 1, 1, "completed", '{"r":2}')
+        ledger.absorb(tmp_path / "b.db")
+        assert [s.name for s in ledger.studies()] == ["one", "two", "three"]
+        assert [t.state for t in ledger.trials(two.id)] == ["completed"] * 2
+
+
 def test_a_name_that_is_taken_leaves_everything_as_it_was(tmp_path: Path) -> None:
     """All or nothing: the study that would have fitted is not taken over either."""
     _fill(tmp_path / "a.db", "one")
