@@ -5,8 +5,9 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Final
 
+from automl_algorithms.weight_sharing.derivation import preferred
 from automl_cli.formats import duration, number, short_name
-from automl_cli.policies import Policy, entropy, has_learned, most_decided, preferred
+from automl_cli.policies import Policy, entropy, has_learned, most_decided
 
 if TYPE_CHECKING:
     from rich.console import RenderableType

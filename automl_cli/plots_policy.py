@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
+from automl_algorithms.weight_sharing.derivation import preferred
 from automl_cli.plots import FAINT, INK, canvas, short
-from automl_cli.policies import Policy, most_decided, preferred
+from automl_cli.policies import Policy, most_decided
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -37,8 +37,3 @@ def most_decided(policy: Policy) -> list[int]:
 def has_learned(policy: Policy) -> bool:
     """Whether some decision is other than uniform."""
     return any(entropy(chances) < _EVEN for chances in policy.values() if len(chances) > 1)
-
-
-def preferred(chances: Sequence[float]) -> int:
-    """The most probable candidate; of equal ones the first."""
-    return max(range(len(chances)), key=chances.__getitem__)

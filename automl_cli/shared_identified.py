@@ -13,9 +13,10 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from automl_algorithms.weight_sharing.derivation import preferred
 from automl_algorithms.weight_sharing.identified import is_identified
 from automl_cli.formats import short_name
-from automl_cli.policies import has_learned, preferred, read_policy
+from automl_cli.policies import has_learned, read_policy
 
 if TYPE_CHECKING:
     from automl_cli.ledger_schema import SupernetRow

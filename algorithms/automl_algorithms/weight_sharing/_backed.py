@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from automl_algorithms.weight_sharing.derivation import Policy, Settled, argmax
+from automl_algorithms.weight_sharing.derivation import Policy, Settled, argmax, preferred
 from automl_algorithms.weight_sharing.identified import BACKED
 from automl_spaces.decisions import Decisions
 
@@ -39,14 +39,13 @@ def backed(
     places: dict[int, int] = {}
     changes: list[tuple[float, int, int]] = []
     for index, chances in policy.items():
-        best = max(range(len(chances)), key=chances.__getitem__)
+        best = preferred(chances)
         value = static.values[index]
         if value is None:
             places[index] = best
             continue
         places[index] = space.points[index].place(value)
-        known = gain(index, best, places[index])
-        if best != places[index] and known >= BACKED:
+        if best != places[index] and (known := gain(index, best, places[index])) >= BACKED:
             changes.append((-known, index, best))
 
     def record(of: dict[int, int]) -> Decisions:

@@ -15,7 +15,7 @@ from typing import NamedTuple
 import torch
 from torch import Generator, Tensor, nn
 
-from automl_algorithms.weight_sharing.derivation import allowed
+from automl_algorithms.weight_sharing.derivation import allowed, preferred
 from automl_algorithms.weight_sharing.supernet import Supernet
 from automl_spaces.decisions import Decisions
 from automl_spaces.points import Point, Value
@@ -113,7 +113,7 @@ class Controller(nn.Module):
     @torch.no_grad()
     def greedy(self) -> Walk:
         """The most probable place at each point, given those before it."""
-        walk: Walk = self(lambda _, chances: max(range(len(chances)), key=chances.__getitem__))
+        walk: Walk = self(lambda _, chances: preferred(chances))
         return walk
 
     def of(self, decisions: Decisions) -> Walk:

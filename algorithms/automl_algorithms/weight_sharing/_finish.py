@@ -17,7 +17,7 @@ from automl_algorithms.weight_sharing._halving import contenders, share
 from automl_algorithms.weight_sharing._numbers import Number, is_number, part_of
 from automl_algorithms.weight_sharing._population import Population
 from automl_algorithms.weight_sharing._regularisers import in_training_alone
-from automl_algorithms.weight_sharing.derivation import Policy
+from automl_algorithms.weight_sharing.derivation import Policy, preferred
 from automl_algorithms.weight_sharing.identified import is_identified
 from automl_algorithms.weight_sharing.search import SupernetSearch
 from automl_spaces.decisions import Decisions
@@ -77,7 +77,7 @@ class Finish:
         left: list[int] = []
         for index in self.about:
             chances, point = policy[index], space.points[index]
-            place = max(range(len(chances)), key=chances.__getitem__)
+            place = preferred(chances)
             counts = best.values[index] is not None or any(p in left for p, _ in point.conditions)
             backing = evidence(index, place)
             if counts and not is_identified(chances[place], len(chances), backing, SURE):

@@ -25,6 +25,11 @@ Settled = Mapping[int, Value]
 _NONE: Settled = {}
 
 
+def preferred(chances: Sequence[float]) -> int:
+    """The most probable candidate; of equal ones the first."""
+    return max(range(len(chances)), key=chances.__getitem__)
+
+
 def argmax(space: Space, policy: Policy, settled: Settled = _NONE) -> Decisions:
     """The most probable candidate of each point, parents first.
 
@@ -32,10 +37,7 @@ def argmax(space: Space, policy: Policy, settled: Settled = _NONE) -> Decisions:
     most probable one; see `most_probable`.
     """
 
-    def best(chances: list[float]) -> int:
-        return max(range(len(chances)), key=chances.__getitem__)
-
-    return _walk(space, policy, settled, best)
+    return _walk(space, policy, settled, preferred)
 
 
 def sample(space: Space, policy: Policy, rng: random.Random, settled: Settled = _NONE) -> Decisions:

@@ -40,7 +40,7 @@ from automl_algorithms.weight_sharing._evidence import Evidence
 from automl_algorithms.weight_sharing._presets import chosen, one_of
 from automl_algorithms.weight_sharing._targets import shaped, targets
 from automl_algorithms.weight_sharing._tunas_presets import PRESETS
-from automl_algorithms.weight_sharing.derivation import Policy
+from automl_algorithms.weight_sharing.derivation import Policy, preferred
 from automl_algorithms.weight_sharing.front import checked_cost, shared_front
 from automl_algorithms.weight_sharing.logits import Logits
 from automl_algorithms.weight_sharing.search import Batch, Moment, SupernetSearch, Task
@@ -181,7 +181,7 @@ class TuNAS(SupernetSearch):
         return self.logits.probabilities()
 
     def derive(self, valid: Callable[[], Batch]) -> Iterator[Decisions]:
-        """The front, if one is asked for; what the rewards back; then what the policy prefers."""
+        """The front, if one is asked for; what its effects back; then what the policy prefers."""
         if self.front is not None:
             policy = partial(self.logits.sample, self.rng)
             yield from shared_front(self, self.front, self.networks, policy, valid)
@@ -198,7 +198,7 @@ class TuNAS(SupernetSearch):
         """As `evidence/<index>`, how well what the policy prefers is backed, in standard errors."""
         policy = self.policy().items()
         return {
-            f"evidence/{index}": self.evidence.of(index, max(range(len(p)), key=p.__getitem__))
+            f"evidence/{index}": self.evidence.of(index, preferred(p))
             for index, p in policy
             if len(p) > 1
         }
