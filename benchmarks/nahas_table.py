@@ -9,7 +9,8 @@ Every row is run by `automl run` in one folder, and resumed there when it is run
 - hypervolume of validation accuracy and latency over all trials, as a share of the rectangle from
   (0, the group's limit) to (100 %, 0 ms).
 - search cost: time of all trials, of one-shot search of the supernet and the derivation, in units
-  of one training of the static program. The trials of one-shot search are its final trainings.
+  of one training of the space's static program. The trials of one-shot search are its final
+  trainings.
 
 All are means over seeds.
 """
@@ -44,6 +45,11 @@ class Row(NamedTuple):
         """Whether it trains a supernet."""
         return "oneshot" in self.recipe
 
+    @property
+    def static(self) -> bool:
+        """Whether it is one training, without a search."""
+        return self.recipe.endswith("static")
+
 
 GROUPS = (
     (
@@ -59,8 +65,13 @@ GROUPS = (
         Row("fused_joint", "with fused IBN, NAHAS multi-trial"),
         Row("fused_oneshot_front", "with fused IBN, NAHAS one-shot"),
     ),
+    (
+        Row("efficientnet_static", "EfficientNet, baseline accelerator"),
+        Row("efficientnet_fixed", "EfficientNet-based, fixed accelerator"),
+        Row("efficientnet_joint", "EfficientNet-based NAHAS, multi-trial"),
+        Row("efficientnet_oneshot_front", "EfficientNet-based NAHAS, one-shot"),
+    ),
 )
-UNIT = GROUPS[0][0]
 FINAL, FRESH = "final-", 1000  # names and seeds of trainings after a search
 HEAD = ("model", "validation %", "test %", "latency ms", "energy mJ", "area mm2",
         "hypervolume", "search cost")  # fmt: skip
@@ -89,7 +100,7 @@ def run(row: Row, seed: int, options: Any) -> None:
         trials = {"accelerator": options.trials // 2, "model": -(-options.trials // 2)}
         phases = ", ".join(f"{{decide: {key}, trials: {n}}}" for key, n in trials.items())
         line += ["--set", f"phases=[{phases}]"]
-    if row != UNIT and not row.one_shot:
+    if not row.static and not row.one_shot:
         line += ["--trials", str(options.trials)]
     automl("run", *line, "--no-mlflow", folder=options.folder)
     if options.final:
@@ -131,10 +142,21 @@ def asked(groups: tuple[tuple[Row, ...], ...], recipes: list[str]) -> list[tuple
     return [group for group in kept if group]
 
 
-def lines(group: tuple[Row, ...], unit: float, options: Any) -> list[list[str]]:
+def whole(row: Row) -> tuple[Row, ...]:
+    """The group that a row belongs to."""
+    (group,) = (each for each in GROUPS if row in each)
+    return group
+
+
+def unit(row: Row) -> Row:
+    """The static program of a row's group, or where it has none of its own, of the first."""
+    return next((each for each in whole(row) if each.static), GROUPS[0][0])
+
+
+def lines(group: tuple[Row, ...], options: Any) -> list[list[str]]:
     """The cells of a group's rows."""
-    (whole,) = (each for each in GROUPS if group[0] in each)
-    limit = load_recipe(f"nahas/{whole[-1].recipe}").bounds["latency_ms"][1]
+    limit = load_recipe(f"nahas/{whole(group[0])[-1].recipe}").bounds["latency_ms"][1]
+    training = found(unit(group[0]), 1.0, options).seconds
     results = [found(row, limit, options) for row in group]
     least = {n: min(r.best[n] for r in results) for n in ("latency_ms", "energy_mj")}
 
@@ -152,7 +174,7 @@ def lines(group: tuple[Row, ...], unit: float, options: Any) -> list[list[str]]:
             ratio(result, "energy_mj"),
             f"{result.best['area_mm2']:.1f}",
             f"{result.volume:.3f}",
-            "-" if row == UNIT else f"{result.seconds / unit:.1f}",
+            "-" if row.static else f"{result.seconds / training:.1f}",
         ]
         for row, result in zip(group, results, strict=True)
     ]
@@ -165,24 +187,25 @@ def main() -> None:
     parser.add_argument("--trials", type=int, default=25)
     parser.add_argument("--set", action="append", default=[], help="of every recipe: key=value")
     parser.add_argument("--final", type=int, help="epochs, to train the best programs anew")
-    parser.add_argument("--ibn", action="store_true", help="the group without fused blocks alone")
+    parser.add_argument("--ibn", action="store_true", help="the first group alone")
     parser.add_argument("--rows", nargs="+", default=[], metavar="RECIPE", help="these alone")
     parser.add_argument("--folder", type=Path, default=ROOT / ".benchmarks" / "nahas")
     options = parser.parse_args()
     options.folder.mkdir(parents=True, exist_ok=True)
     groups = asked(GROUPS[:1] if options.ibn else GROUPS, options.rows)
-    rows = dict.fromkeys([UNIT, *(row for group in groups for row in group)])
+    rows = dict.fromkeys(each for group in groups for row in group for each in (unit(row), row))
     for seed in range(options.seeds):
         for row in rows:
             run(row, seed, options)
-    unit = found(UNIT, 1.0, options).seconds
     print("| " + " | ".join(HEAD) + " |")
     print("| --- |" + " ---: |" * (len(HEAD) - 1))
     for group in groups:
-        for cells in lines(group, unit, options):
+        for cells in lines(group, options):
             print("| " + " | ".join(cells) + " |")
     seeds = f"{options.seeds} seed" + "s" * (options.seeds != 1)
-    print(f"\n{seeds}, {options.trials} trials a search; one static training: {unit:.1f} s.")
+    units = dict.fromkeys(unit(row) for group in groups for row in group)
+    times = ", ".join(f"{found(row, 1.0, options).seconds:.1f} s ({row.recipe})" for row in units)
+    print(f"\n{seeds}, {options.trials} trials a search; one static training: {times}.")
 
 
 if __name__ == "__main__":

@@ -20,6 +20,7 @@ from tests.automl_cli.tables.sources import DATA, every_cell, needs_npz
 ROOT = Path(__file__).parents[2]
 RECIPES = sorted(path.stem for path in (ROOT / "recipes" / "nahas").glob("*.yaml"))
 ACCELERATORS, CELLS, WIDTHS, IBN = 50_000, 15_625, 8**5, 3**17 * 2**16
+EFFICIENTNET = 3**16 * 2**15  # the first block keeps its expansion
 FUSED = 3 * (6 + 6) ** 16  # a block keeps its kind or is fused, each of 3 kernel sizes x 2
 SIZES = {
     "static": 1,
@@ -29,6 +30,10 @@ SIZES = {
     "oneshot_front": IBN * ACCELERATORS,
     "fused_fixed": FUSED,
     "fused_joint": FUSED * ACCELERATORS,
+    "efficientnet_static": 1,
+    "efficientnet_fixed": EFFICIENTNET,
+    "efficientnet_joint": EFFICIENTNET * ACCELERATORS,
+    "efficientnet_oneshot_front": EFFICIENTNET * ACCELERATORS,
     "nats_fixed": CELLS,
     "nats_joint": CELLS * ACCELERATORS,
     "nats_front": CELLS * ACCELERATORS,
