@@ -97,7 +97,7 @@ def run(row: Row, seed: int, options: Any) -> None:
     for setting in options.set:
         line += ["--set", setting]
     if row.recipe == "phase":
-        trials = {"accelerator": options.trials // 2, "model": -(-options.trials // 2)}
+        trials = {"accelerator": options.trials // 5, "model": -(-options.trials * 4 // 5)}
         phases = ", ".join(f"{{decide: {key}, trials: {n}}}" for key, n in trials.items())
         line += ["--set", f"phases=[{phases}]"]
     if not row.static and not row.one_shot:
