@@ -97,7 +97,8 @@ def run(row: Row, seed: int, options: Any) -> None:
     for setting in options.set:
         line += ["--set", setting]
     if row.recipe == "phase":
-        trials = {"accelerator": options.trials // 5, "model": -(-options.trials * 4 // 5)}
+        first = max(1, options.trials // 5)  # the recipe's share
+        trials = {"accelerator": first, "model": options.trials - first}
         phases = ", ".join(f"{{decide: {key}, trials: {n}}}" for key, n in trials.items())
         line += ["--set", f"phases=[{phases}]"]
     if not row.static and not row.one_shot:
@@ -153,10 +154,9 @@ def unit(row: Row) -> Row:
     return next((each for each in whole(row) if each.static), GROUPS[0][0])
 
 
-def lines(group: tuple[Row, ...], options: Any) -> list[list[str]]:
+def lines(group: tuple[Row, ...], training: float, options: Any) -> list[list[str]]:
     """The cells of a group's rows."""
     limit = load_recipe(f"nahas/{whole(group[0])[-1].recipe}").bounds["latency_ms"][1]
-    training = found(unit(group[0]), 1.0, options).seconds
     results = [found(row, limit, options) for row in group]
     least = {n: min(r.best[n] for r in results) for n in ("latency_ms", "energy_mj")}
 
@@ -193,18 +193,19 @@ def main() -> None:
     options = parser.parse_args()
     options.folder.mkdir(parents=True, exist_ok=True)
     groups = asked(GROUPS[:1] if options.ibn else GROUPS, options.rows)
-    rows = dict.fromkeys(each for group in groups for row in group for each in (unit(row), row))
+    units = dict.fromkeys(unit(group[0]) for group in groups)
+    rows = dict.fromkeys([*units, *(row for group in groups for row in group)])
     for seed in range(options.seeds):
         for row in rows:
             run(row, seed, options)
+    trainings = {row: found(row, 1.0, options).seconds for row in units}
     print("| " + " | ".join(HEAD) + " |")
     print("| --- |" + " ---: |" * (len(HEAD) - 1))
     for group in groups:
-        for cells in lines(group, options):
+        for cells in lines(group, trainings[unit(group[0])], options):
             print("| " + " | ".join(cells) + " |")
     seeds = f"{options.seeds} seed" + "s" * (options.seeds != 1)
-    units = dict.fromkeys(unit(row) for group in groups for row in group)
-    times = ", ".join(f"{found(row, 1.0, options).seconds:.1f} s ({row.recipe})" for row in units)
+    times = ", ".join(f"{each:.1f} s ({row.recipe})" for row, each in trainings.items())
     print(f"\n{seeds}, {options.trials} trials a search; one static training: {times}.")
 
 
