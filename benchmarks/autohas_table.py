@@ -59,10 +59,11 @@ CASES = {
     "arch": Case("arch", "Architecture, colour digits"),
     "joint": Case("weight_decay_arch", "Weight decay and architecture, colour digits"),
     "both": Case("weight_decay_mixup", "Weight decay and mixup, colour digits"),
+    "mixup_arch": Case("mixup_arch", "Mixup and architecture, colour digits"),
     "sequential": Case("weight_decay_then_mixup", "Weight decay, then mixup, colour digits"),
 }
 STATIC = "static"
-SHARED = ("autohas", "autohas, finish: 2", "autohas, finish: 3")
+SHARED = ("autohas", "autohas, finish: 2", "autohas, finish: 3", "autohas, finish: 4")
 TRIALS = ("random", "bayesian")
 ROWS = (STATIC, *SHARED, *TRIALS)
 HEAD = ("", "seeds", "search cost", "validation %", "gain", "test %", "gain", "chosen by", "found")

@@ -89,8 +89,9 @@ class Finish:
             certain = {i: _one_hot(place, sizes[i]) for i, place in places.items()}
             records[derivation.argmax(space, likely | certain, self.net.settled)] = None
         if len(records) > 1:
-            members = list(records)[: self.members]
-            self.population = Population(self.search, members, frozenset(left), at)
+            self.population = Population(
+                self.search, list(records)[: self.members], frozenset(left), at, self.trainings
+            )
 
     def _share(self) -> float:
         combinations = math.prod(self.net.gates[index].size for index in self.about)

@@ -4,7 +4,8 @@ One step, or a few, show a learning rate and no weight decay, for that pays off 
 2018, short-horizon bias). So members fork from the shared weights, alike but in the decisions
 that are open, and each goes on training by itself, on the same batches and with the same noise.
 Of n members the better half goes on, until two are left at the end of the schedule: successive
-halving (Jamieson & Talwalkar 2016), where each rung costs as much as every other.
+halving (Jamieson & Talwalkar 2016), where each rung costs as much as every other, or members stay
+longer if trainings are left to spend.
 
 A member need not begin from scratch: what a wrong weight decay left in the weights, a right one
 undoes within 1 / (learning rate * weight decay) steps, or it would be of no use in a training.
@@ -54,6 +55,7 @@ class Population:
         records: one for each member.
         open: the indices of the points in which they differ.
         begin: the step of the search in which they fork.
+        trainings: that they may cost, each as long as the search.
 
     Attributes:
         members: that are left, the best first as they were judged last.
@@ -62,10 +64,15 @@ class Population:
     """
 
     def __init__(
-        self, search: SupernetSearch, records: Sequence[Decisions], open: frozenset[int], begin: int
+        self,
+        search: SupernetSearch,
+        records: Sequence[Decisions],
+        open: frozenset[int],
+        begin: int,
+        trainings: float,
     ) -> None:
         self.search, self.net, self.open = search, search.net, open
-        self.begin, self.count = begin, len(records)
+        self.begin, self.trainings, self.count = begin, trainings, len(records)
         self.evidence = Evidence()
         self.members = [self._fork(record) for record in records]
 
@@ -77,7 +84,7 @@ class Population:
         """
         losses = self._train(train)
         members = len(losses)
-        for rung in rungs(self.count, self.begin, at.steps):
+        for rung in rungs(self.count, self.begin, at.steps, self.trainings):
             if at.step + 1 == rung.end:
                 self._judge(valid, rung.keep)
         self._lead()
@@ -109,7 +116,7 @@ class Population:
         """Every member as a whole."""
         return {
             "open": sorted(self.open),
-            "begin": (self.begin, self.count),
+            "begin": (self.begin, self.count, self.trainings),
             "evidence": self.evidence.state_dict(),
             "members": [(m.record.to_json(), m.tensors, m.states, m.reward) for m in self.members],
         }
@@ -117,8 +124,8 @@ class Population:
     @classmethod
     def of_state(cls, search: SupernetSearch, state: dict[str, Any]) -> Population:
         """As it was, in the program too."""
-        begin, count = state["begin"]
-        made = cls(search, [], frozenset(state["open"]), begin)
+        begin, count, trainings = state["begin"]
+        made = cls(search, [], frozenset(state["open"]), begin, trainings)
         made.count = count
         made.evidence.load_state_dict(state["evidence"])
         for text, tensors, states, reward in state["members"]:

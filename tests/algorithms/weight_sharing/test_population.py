@@ -34,7 +34,7 @@ def forked(rates: Any = 0.3, decays: list[float] = DECAYS) -> tuple[Population, 
     for batch in batches(net, 5):
         search.train_weights(batch)
     records = list(net.space.enumerate())
-    return Population(search, records, frozenset(net.live), 0), net
+    return Population(search, records, frozenset(net.live), 0, 1.0), net
 
 
 def batches(net: Supernet, n: int) -> list[Any]:
