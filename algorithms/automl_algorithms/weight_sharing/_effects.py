@@ -6,18 +6,20 @@ the batch and the moment are most of its scatter. So all of them are fitted toge
 
     quality = moment + sum over the decisions of (effect of its candidate) + noise
 
-with a ridge of one judged record per candidate: one that was judged seldom has an effect near none.
+with a ridge, which says how small effects are beside the noise. It is the one under which what was
+judged is most probable (evidence maximisation, MacKay 1992): where effects are no more than noise
+would make of none at all, they are taken for none.
 Of records that were judged on the same batch only their differences are fitted, so that moment and
 batch drop out (the within estimator of fixed effects); of one that was judged alone the moment is
 a + b t + c t^2, t being the progress of the search. The errors are those of Bayesian linear
-regression with that prior (Bishop 2006, section 3.3).
+regression with that prior (Bishop 2006, sections 3.3 and 3.5).
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import torch
 from torch import Tensor
@@ -25,6 +27,22 @@ from torch import Tensor
 from automl_spaces.decisions import Decisions
 
 TREND: Final = 3  # 1, t, t^2
+FREE: Final = 1e-6  # a ridge for what may be of any size
+RIDGES: Final = [10 ** (power / 4) for power in range(-8, 21)]
+"""The variance of the noise by that of the effects, as they are tried."""
+LEAST: Final = 1e-18  # of the noise's variance
+
+
+class Gains(NamedTuple):
+    """What records have more of quality than another one, as it is estimated.
+
+    Args:
+        means: one for each record, [records].
+        errors: the covariance of their errors, [records, records].
+    """
+
+    means: Tensor
+    errors: Tensor
 
 
 class Effects:
@@ -73,28 +91,29 @@ class Effects:
                 row[first + record.space.points[index].place(value)] = 1.0
         return row
 
-    def gain(self, index: int, place: int, instead: int) -> float:
-        """How much better a candidate is than another one of a decision, in standard errors.
-
-        About a normal variate where they are equal.
-        """
-        ours, theirs = self._first[index] + place, self._first[index] + instead
+    def gains(self, records: Sequence[Decisions], than: Decisions) -> Gains:
+        """How much better records are than another one."""
         effects, errors = self._solved()
-        variance = errors[ours, ours] + errors[theirs, theirs] - 2 * errors[ours, theirs]
-        return float((effects[ours] - effects[theirs]) / variance.clamp(min=1e-24).sqrt())
+        changes = torch.stack([self._row(each, 0.0) for each in records]) - self._row(than, 0.0)
+        return Gains(changes @ effects, changes @ errors @ changes.T)
 
     def _solved(self) -> tuple[Tensor, Tensor]:
-        """The effects, and the covariance of their errors."""
+        """The effects, and the covariance of their errors, by the most probable ridge."""
         if self._fit is None:
-            ridge = torch.ones(len(self._sums), dtype=torch.float64)
-            ridge[:TREND] = 1e-6
-            inverse = torch.linalg.inv(self._moments + ridge.diag())
-            effects = inverse @ self._sums
-            used = float((inverse * self._moments).sum())  # degrees of freedom: trace of the hat
-            rest = self._squares - 2 * effects @ self._sums + effects @ self._moments @ effects
-            noise = float(rest) / max(1.0, self._count - used)
-            self._fit = effects, max(noise, 0.0) * inverse
+            self._fit = max((self._by(ridge) for ridge in RIDGES), key=lambda fit: fit[0])[1:]
         return self._fit
+
+    def _by(self, ridge: float) -> tuple[float, Tensor, Tensor]:
+        """The logarithm of the evidence for a ridge, but for a constant; and the fit by it."""
+        prior = torch.full_like(self._sums, ridge)
+        prior[:TREND] = FREE
+        precision = self._moments + prior.diag()
+        effects = torch.linalg.solve(precision, self._sums)
+        freedom = max(1, self._count - TREND)
+        noise = max(float(self._squares - effects @ self._sums) / freedom, LEAST)
+        evidence = -freedom * math.log(noise) - float(torch.linalg.slogdet(precision).logabsdet)
+        evidence += (len(prior) - TREND) * math.log(ridge)
+        return evidence, effects, noise * torch.linalg.inv(precision)
 
     def state_dict(self) -> dict[str, Any]:
         """Tensors and numbers."""

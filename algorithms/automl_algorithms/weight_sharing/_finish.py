@@ -1,5 +1,9 @@
 """The finish of a search: what it has not identified is left to a population of trainings.
 
+Members differ in hyperparameters. Where the policy leaves decisions of the network open, they are
+drawn from it for each member, so that not all of them stand or fall with one network; a policy that
+is sure gives all of them the same.
+
 A learning rate only if that takes most of the search. Members that begin later have weights that
 are good already, and the one that learns least keeps them so, where a training from scratch would
 not even get there: of a transformer on text with wrong labels, forked at 42 % of the search, the
@@ -25,6 +29,7 @@ from automl_spaces.errors import UserError
 
 EARLY: Final = 0.8
 """The share of a search from which on a finish is about learning rates, too."""
+DRAWN: Final = 16  # networks for a member, until the constraints accept one
 SURE: Final = 4.0
 """Standard errors that spare a decision from the finish. The best of many candidates after a few
 dozen rewards has 2.5 now and then by chance; and to compare what was clear costs a little, not to
@@ -66,7 +71,7 @@ class Finish:
     def fork(self, best: Decisions, evidence: Callable[[int, int], float | None], at: int) -> None:
         """Begin: members that differ in hyperparameters that are not identified, if there are any.
 
-        What it is not about is the best record's.
+        What else there is beside the network is the best record's.
 
         Args:
             best: the record that the search would end with.
@@ -83,15 +88,29 @@ class Finish:
             if counts and not is_identified(chances[place], len(chances), backing, SURE):
                 left.append(index)
         sizes = {index: len(policy[index]) for index in left}
-        likely = {index: _only(best, index, chances) for index, chances in policy.items()}
+        beside = self.net.live | in_training_alone(self.net) | self.net.inert
+        likely = {
+            index: _only(best, index, chances) if index in beside else chances
+            for index, chances in policy.items()
+        }
         records = {best: None}
         for places in contenders(sizes, self.members, self.search.rng):
             certain = {i: _one_hot(place, sizes[i]) for i, place in places.items()}
-            records[derivation.argmax(space, likely | certain, self.net.settled)] = None
+            if not all(_has(best, index, place) for index, place in places.items()):
+                records[self._member(likely | certain)] = None
         if len(records) > 1:
-            self.population = Population(
-                self.search, list(records)[: self.members], frozenset(left), at, self.trainings
-            )
+            members = list(records)[: self.members]
+            columns = enumerate(zip(*(member.values for member in members), strict=True))
+            differ = frozenset(index for index, column in columns if len(set(column)) > 1)
+            self.population = Population(self.search, members, differ, at, self.trainings)
+
+    def _member(self, policy: Policy) -> Decisions:
+        """A record drawn from a policy, if possible one that the constraints accept."""
+        for _ in range(DRAWN):
+            drawn = derivation.sample(self.net.space, policy, self.search.rng, self.net.settled)
+            if self.search.task.accepts(drawn):
+                break
+        return drawn
 
     def _share(self) -> float:
         combinations = math.prod(self.net.gates[index].size for index in self.about)
@@ -129,6 +148,12 @@ def _only(record: Decisions, index: int, chances: Sequence[float]) -> Sequence[f
         if value is None
         else _one_hot(record.space.points[index].place(value), len(chances))
     )
+
+
+def _has(record: Decisions, index: int, place: int) -> bool:
+    """Whether a decision has this candidate, if it is there at all."""
+    value = record.values[index]
+    return value is None or record.space.points[index].place(value) == place
 
 
 def _one_hot(place: int, size: int) -> list[float]:

@@ -33,7 +33,7 @@ from typing import Any, ClassVar, Literal
 import torch
 
 from automl_algorithms.contract import algorithm
-from automl_algorithms.weight_sharing._backed import backed
+from automl_algorithms.weight_sharing._backed import Backed
 from automl_algorithms.weight_sharing._baseline import Baseline
 from automl_algorithms.weight_sharing._effects import Effects
 from automl_algorithms.weight_sharing._evidence import Evidence
@@ -67,9 +67,9 @@ class TuNAS(SupernetSearch):
         samples: paths that are judged in each step, on one batch.
         momentum: the first of Adam's decay rates; TuNAS has 0.
         scale: standard deviation of the logits to begin with.
-        unidentified: what a decision comes to where the quality of what the policy prefers is not
-            higher by 2.5 standard errors: the static program's candidate, if that program is in
-            the space and meets the targets of the costs; or the policy's.
+        unidentified: what the search ends with: the static program, changed where that raises what
+            all changes together gain in quality, less 2.5 standard errors of it, if that program
+            is in the space and meets the targets of the costs; or what the policy prefers.
         cost: the name of a cost in the recipe; None: all that its constraints bound.
         target: of that cost; None: the middle of its bounds, or the one bound that there is.
         shape: of the reward; None: absolute, but hinge for a cost with an upper bound only.
@@ -188,8 +188,8 @@ class TuNAS(SupernetSearch):
         static = self.net.space.default()
         stays = self.options.unidentified == "static" and not self.net.inert
         if stays and static is not None:
-            gain, settled = self.effects.gain, self.net.settled
-            found = backed(static, self.policy(), gain, self._meets, settled)
+            effects, settled = self.effects, self.net.settled
+            found = Backed(static, self.policy(), effects, self._meets, settled).record()
             if found is not None:
                 yield found
         yield from super().derive(valid)

@@ -81,6 +81,45 @@ def test_it_is_about_live_decisions_that_are_not_identified() -> None:
     assert fork(net, {decay: 9.0}) is None  # the rate is open, but is not compared
 
 
+def test_networks_that_the_policy_leaves_open_differ_from_member_to_member() -> None:
+    """One that it is sure of is the same for all; the first member is the search's best."""
+    width = [layer(WIDTH, WIDTH), nn.Tanh(), nn.ReLU()]
+    model = sequence(oneof(width), oneof(width), layer(WIDTH, 1))
+    net = lower(Space(linear(model, sgd(0.1, 0.9, oneof([i / 10 for i in range(8)])))))
+    search = AutoHAS(finish=1)
+    search.setup(net, Task(GOAL))
+    sure, open_, decay = (
+        net.space.point(id).index
+        for id in ("model.args[0]", "model.args[1]", "optimizer.weight_decay")
+    )
+    with torch.no_grad():
+        search.logits.of[sure][1] = 50.0
+    best = search._record(frozenset())
+    search.finish.fork(best, lambda index, place: 0.0, 50)
+    population = search.finish.population
+    assert population is not None
+    records = [member.record for member in population.members]
+    assert records[0] == best
+    assert sorted(int(record.values[decay] or 0) for record in records) == list(range(8))
+    assert {record.values[sure] for record in records} == {1}
+    assert len({record.values[open_] for record in records}) > 1
+    assert population.open == {open_, decay}
+
+
+def test_a_member_keeps_the_constraints() -> None:
+    """Of networks that are drawn, one that they accept is taken."""
+    model = sequence(oneof([layer(WIDTH, WIDTH), nn.Tanh()]), layer(WIDTH, 1))
+    net = lower(Space(linear(model, sgd(0.1, 0.9, oneof([i / 10 for i in range(8)])))))
+    network = net.space.point("model.args[0]").index
+    task = Task(GOAL, 0, lambda d: {"size": float(d.values[network] or 0)}, {"size": (1.0, 1.0)})
+    search = AutoHAS(finish=1)
+    search.setup(net, task)
+    search.finish.fork(search._record(frozenset()), lambda index, place: 0.0, 50)
+    assert search.finish.population is not None
+    _, *drawn = search.finish.population.members
+    assert {member.record.values[network] for member in drawn} == {1}
+
+
 def test_of_many_combinations_members_are_a_sample_with_every_candidate() -> None:
     """At most as many as asked for, and the search's best is one of them."""
     values = {"optimizer.momentum": [0.0, 0.5, 0.9], "optimizer.weight_decay": [0.0, 0.1, 0.2, 0.3]}
