@@ -63,7 +63,7 @@ class AutoHAS(TuNAS):
         finish: trainings, as long as the search, that may be spent on hyperparameters that the
             rewards left open, within the search's last steps; 0 leaves them open: they stay the
             static program's. It is about a learning rate only where it takes most of the search,
-            as with 3 trainings and 8 members.
+            as with 3 trainings and 8 members; with more than that, members are dropped later.
         members: trainings that such a finish begins with.
         value: numbers beside the network end at the most probable candidate, or at the one that
             is nearest to the mean of the policy in the order of their values.
