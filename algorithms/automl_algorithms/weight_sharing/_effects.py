@@ -100,20 +100,26 @@ class Effects:
     def _solved(self) -> tuple[Tensor, Tensor]:
         """The effects, and the covariance of their errors, by the most probable ridge."""
         if self._fit is None:
-            self._fit = max((self._by(ridge) for ridge in RIDGES), key=lambda fit: fit[0])[1:]
+            _, noise, factor = max(map(self._by, RIDGES), key=lambda fit: fit[0])
+            self._fit = self._effects(factor), noise * torch.cholesky_inverse(factor)
         return self._fit
 
-    def _by(self, ridge: float) -> tuple[float, Tensor, Tensor]:
-        """The logarithm of the evidence for a ridge, but for a constant; and the fit by it."""
+    def _by(self, ridge: float) -> tuple[float, float, Tensor]:
+        """For a ridge, the logarithm of the evidence but for a constant, and the fit by it.
+
+        That is the variance of the noise and the Cholesky factor of the normal equations.
+        """
         prior = torch.full_like(self._sums, ridge)
         prior[:TREND] = FREE
-        precision = self._moments + prior.diag()
-        effects = torch.linalg.solve(precision, self._sums)
+        factor = torch.linalg.cholesky(self._moments + prior.diag())
         freedom = max(1, self._count - TREND)
-        noise = max(float(self._squares - effects @ self._sums) / freedom, LEAST)
-        evidence = -freedom * math.log(noise) - float(torch.linalg.slogdet(precision).logabsdet)
-        evidence += (len(prior) - TREND) * math.log(ridge)
-        return evidence, effects, noise * torch.linalg.inv(precision)
+        rest = self._squares - float(self._effects(factor) @ self._sums)
+        noise = max(rest / freedom, LEAST)
+        evidence = -freedom * math.log(noise) - 2 * float(factor.diag().log().sum())
+        return evidence + (len(prior) - TREND) * math.log(ridge), noise, factor
+
+    def _effects(self, factor: Tensor) -> Tensor:
+        return torch.cholesky_solve(self._sums[:, None], factor)[:, 0]
 
     def state_dict(self) -> dict[str, Any]:
         """Tensors and numbers."""

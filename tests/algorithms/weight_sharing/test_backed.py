@@ -80,7 +80,7 @@ def bound(effects: Effects, decisions: Decisions, static: Sequence[int]) -> floa
     return float(means[0] - BACKED * errors[0, 0].clamp(min=0).sqrt())
 
 
-@settings(max_examples=20)
+@settings(max_examples=20, deadline=None)
 @given(TRUTH, st.integers(0, 99))
 def test_where_nothing_is_uncertain_each_decision_is_the_best(
     truth: list[list[float]], seed: int
