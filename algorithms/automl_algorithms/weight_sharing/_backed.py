@@ -21,9 +21,11 @@ import torch
 
 from automl_algorithms.weight_sharing._effects import Effects
 from automl_algorithms.weight_sharing.derivation import Policy, Settled, argmax, preferred
-from automl_algorithms.weight_sharing.identified import BACKED
 from automl_spaces.decisions import Decisions
 
+DOUBT: Final = 4.0
+"""Standard errors by which a gain is less than it seems to be. They tell of noise alone, and not that
+shared weights judge otherwise than trainings do."""
 TRIED: Final = 256  # pairs of changes whose costs are computed, at most, in one step of the search
 LEAST: Final = 1e-9  # of a gain: less is rounding
 
@@ -68,9 +70,9 @@ class Backed:
         if not self.meets(self._of(self.start)):
             return None
         undoubted = self._ascend(self.start, 0.0)
-        ends = [self._ascend(begin, BACKED) for begin in (self.start, undoubted)]
+        ends = [self._ascend(begin, DOUBT) for begin in (self.start, undoubted)]
         # Among equals the first, which has begun at the static program.
-        return self._of(max(ends, key=lambda places: self._bound(places, BACKED)))
+        return self._of(max(ends, key=lambda places: self._bound(places, DOUBT)))
 
     def _bound(self, places: Places, doubt: float) -> float:
         means, errors = self.effects.gains([self._of(places)], self.static)

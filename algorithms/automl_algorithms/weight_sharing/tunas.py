@@ -68,7 +68,7 @@ class TuNAS(SupernetSearch):
         momentum: the first of Adam's decay rates; TuNAS has 0.
         scale: standard deviation of the logits to begin with.
         unidentified: what the search ends with: the static program, changed where that raises what
-            all changes together gain in quality, less 2.5 standard errors of it, if that program
+            all changes together gain in quality, less four standard errors of it, if that program
             is in the space and meets the targets of the costs; or what the policy prefers.
         cost: the name of a cost in the recipe; None: all that its constraints bound.
         target: of that cost; None: the middle of its bounds, or the one bound that there is.
