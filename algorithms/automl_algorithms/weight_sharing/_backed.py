@@ -24,8 +24,8 @@ from automl_algorithms.weight_sharing.derivation import Policy, Settled, argmax,
 from automl_spaces.decisions import Decisions
 
 DOUBT: Final = 4.0
-"""Standard errors by which a gain is less than it seems to be. They tell of noise alone, and not that
-shared weights judge otherwise than trainings do."""
+"""Standard errors by which a gain is less than it seems to be. They tell of noise alone, not of how
+otherwise shared weights judge than trainings do."""
 TRIED: Final = 256  # pairs of changes whose costs are computed, at most, in one step of the search
 LEAST: Final = 1e-9  # of a gain: less is rounding
 
