@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
+import torch
 from torch import Tensor, nn
 
 from automl_algorithms.weight_sharing._regularisers import in_training_alone
@@ -55,10 +56,12 @@ def test_it_is_the_rate_and_no_layer() -> None:
 
 
 def test_the_finish_compares_the_rate_too() -> None:
-    """With a weight decay, all six combinations; the layer is what the search prefers."""
+    """With a weight decay, all six combinations; the layer is the one that the policy is sure of."""
     of = net(oneof([0.0, 0.1]))
     search = AutoHAS(finish=1)
     search.setup(of, Task(GOAL))
+    with torch.no_grad():
+        search.logits.of[of.space.point("model.args[0]").index][0] = 50.0
     search.finish.fork(search._record(frozenset()), search.evidence.of, 50)
     assert search.finish.population is not None
     records = [member.record.as_dict() for member in search.finish.population.members]
