@@ -56,7 +56,7 @@ def test_it_is_the_rate_and_no_layer() -> None:
 
 
 def test_the_finish_compares_the_rate_too() -> None:
-    """With a weight decay, all six combinations; the layer is the one that the policy is sure of."""
+    """With a weight decay, all six combinations; of the layer the policy is sure."""
     of = net(oneof([0.0, 0.1]))
     search = AutoHAS(finish=1)
     search.setup(of, Task(GOAL))
