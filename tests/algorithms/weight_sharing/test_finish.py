@@ -48,7 +48,7 @@ def fork(net: Supernet, evidence: dict[int, float], members: int = 8) -> Populat
     search.setup(net, Task(GOAL))
     with torch.no_grad():
         for logits in search.logits.of.values():
-            logits[0] = 5.0
+            logits[0] = 50.0
     best = search._record(frozenset())
     search.finish.fork(best, lambda index, place: evidence.get(index, 0.0), 50)
     return search.finish.population
