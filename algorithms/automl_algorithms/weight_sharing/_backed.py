@@ -20,7 +20,7 @@ from typing import Final
 import torch
 
 from automl_algorithms.weight_sharing._effects import Effects
-from automl_algorithms.weight_sharing.derivation import Policy, Settled, argmax, preferred
+from automl_algorithms.weight_sharing.derivation import Policy, Settled, argmax, one_hot, preferred
 from automl_spaces.decisions import Decisions
 
 DOUBT: Final = 4.0
@@ -75,14 +75,11 @@ class Backed:
         return self._of(max(ends, key=lambda places: self._bound(places, DOUBT)))
 
     def _bound(self, places: Places, doubt: float) -> float:
-        means, errors = self.effects.gains([self._of(places)], self.static)
-        return float(means[0] - doubt * errors[0, 0].clamp(min=0).sqrt())
+        return float(self.effects.gains([self._of(places)], self.static).bounds(doubt))
 
     def _of(self, places: Places) -> Decisions:
-        one_hot = {
-            i: [float(p == places[i]) for p in range(len(c))] for i, c in self.policy.items()
-        }
-        return argmax(self.static.space, one_hot, self.settled)
+        certain = {i: one_hot(places[i], len(chances)) for i, chances in self.policy.items()}
+        return argmax(self.static.space, certain, self.settled)
 
     def _ascend(self, places: Places, doubt: float) -> Places:
         """As long as the bound, which doubts a gain by so many standard errors, can be raised."""
@@ -100,14 +97,10 @@ class Backed:
             for place in range(len(self.policy[index]))
             if place != places[index]
         ]
-        if not changes:
-            return
         # The last row is no change: what the places themselves gain.
         every = [*({**places, index: place} for index, place in changes), places]
-        means, errors = self.effects.gains([self._of(each) for each in every], self.static)
-        mean, own = means[-1], errors[-1, -1]
-        deviations = errors.diag().clamp(min=0).sqrt()
-        bounds = means - doubt * deviations
+        gains = self.effects.gains([self._of(each) for each in every], self.static)
+        bounds = gains.bounds(doubt)
         least = bounds[-1] + LEAST * (1 + bounds[-1].abs())
         for row in bounds[:-1].sort(descending=True, stable=True).indices.tolist():
             if bounds[row] <= least:
@@ -115,19 +108,16 @@ class Backed:
             yield every[row]
         # The contrast of a record with two changes is a + b - c, where a and b have one of them and
         # c has none; not exactly so where a change decides which other decisions there are.
-        n = len(changes)
-        a, ab, ac = errors.diag()[:n], errors[:n, :n], errors[:n, -1]
-        variances = (a - 2 * ac)[:, None] + (a - 2 * ac)[None, :] + own + 2 * ab
-        totals = means[:n, None] + means[None, :n] - mean
-        pairs = totals - doubt * variances.clamp(min=0).sqrt()
-        first, second = torch.triu_indices(n, n, 1)
-        flat = pairs[first, second]
-        best = flat.sort(descending=True, stable=True).indices
+        means, errors = gains
+        a, b = torch.triu_indices(len(changes), len(changes), 1)
+        own = errors.diag()
+        variances = own[a] + own[b] + own[-1] + 2 * (errors[a, b] - errors[a, -1] - errors[b, -1])
+        pairs = means[a] + means[b] - means[-1] - doubt * variances.clamp(min=0).sqrt()
         tried = 0
-        for number in best.tolist():
-            if flat[number] <= least or tried == TRIED:
+        for number in pairs.sort(descending=True, stable=True).indices.tolist():
+            if pairs[number] <= least or tried == TRIED:
                 return
-            (i, p), (j, q) = changes[first[number]], changes[second[number]]
+            (i, p), (j, q) = changes[a[number]], changes[b[number]]
             both = {**places, i: p, j: q}
             if i != j and self._bound(both, doubt) > least:
                 tried += 1

@@ -44,6 +44,10 @@ class Gains(NamedTuple):
     means: Tensor
     errors: Tensor
 
+    def bounds(self, doubt: float) -> Tensor:
+        """The means, less by so many standard errors, [records]."""
+        return self.means - doubt * self.errors.diag().clamp(min=0).sqrt()
+
 
 class Effects:
     """The normal equations of that fit.

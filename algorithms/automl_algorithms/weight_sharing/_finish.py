@@ -16,12 +16,10 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
-from automl_algorithms.weight_sharing import derivation
 from automl_algorithms.weight_sharing._halving import contenders, share
 from automl_algorithms.weight_sharing._numbers import Number, is_number, part_of
 from automl_algorithms.weight_sharing._population import Population
-from automl_algorithms.weight_sharing._regularisers import in_training_alone
-from automl_algorithms.weight_sharing.derivation import Policy, preferred
+from automl_algorithms.weight_sharing.derivation import Policy, one_hot, preferred
 from automl_algorithms.weight_sharing.identified import is_identified
 from automl_algorithms.weight_sharing.search import SupernetSearch
 from automl_spaces.decisions import Decisions
@@ -55,10 +53,15 @@ class Finish:
         self.trainings, self.members = trainings, members
         self.population: Population | None = None
 
-    def setup(self, search: SupernetSearch) -> None:
-        """How much of the search it takes."""
+    def setup(self, search: SupernetSearch, hyperparameters: frozenset[int]) -> None:
+        """How much of the search it takes.
+
+        Args:
+            hyperparameters: indices of the points that act in trainings alone.
+        """
         self.search, self.net = search, search.net
-        self.about = sorted(self.net.live | in_training_alone(self.net))
+        self.beside = hyperparameters | self.net.inert
+        self.about = sorted(hyperparameters)
         self.share = self._share()
         if 0 < self.share < EARLY:
             self.about = [index for index in self.about if not self._is_rate(index)]
@@ -88,29 +91,20 @@ class Finish:
             if counts and not is_identified(chances[place], len(chances), backing, SURE):
                 left.append(index)
         sizes = {index: len(policy[index]) for index in left}
-        beside = self.net.live | in_training_alone(self.net) | self.net.inert
         likely = {
-            index: _only(best, index, chances) if index in beside else chances
+            index: _only(best, index, chances) if index in self.beside else chances
             for index, chances in policy.items()
         }
         records = {best: None}
         for places in contenders(sizes, self.members, self.search.rng):
-            certain = {i: _one_hot(place, sizes[i]) for i, place in places.items()}
+            certain = {i: one_hot(place, sizes[i]) for i, place in places.items()}
             if not all(_has(best, index, place) for index, place in places.items()):
-                records[self._member(likely | certain)] = None
+                records[self.search.draw(likely | certain, DRAWN)] = None
         if len(records) > 1:
             members = list(records)[: self.members]
             columns = enumerate(zip(*(member.values for member in members), strict=True))
             differ = frozenset(index for index, column in columns if len(set(column)) > 1)
             self.population = Population(self.search, members, differ, at, self.trainings)
-
-    def _member(self, policy: Policy) -> Decisions:
-        """A record drawn from a policy, if possible one that the constraints accept."""
-        for _ in range(DRAWN):
-            drawn = derivation.sample(self.net.space, policy, self.search.rng, self.net.settled)
-            if self.search.task.accepts(drawn):
-                break
-        return drawn
 
     def _share(self) -> float:
         combinations = math.prod(self.net.gates[index].size for index in self.about)
@@ -143,18 +137,11 @@ class Finish:
 def _only(record: Decisions, index: int, chances: Sequence[float]) -> Sequence[float]:
     """The record's candidate; the policy where it has none."""
     value = record.values[index]
-    return (
-        chances
-        if value is None
-        else _one_hot(record.space.points[index].place(value), len(chances))
-    )
+    place = record.space.points[index].place
+    return chances if value is None else one_hot(place(value), len(chances))
 
 
 def _has(record: Decisions, index: int, place: int) -> bool:
     """Whether a decision has this candidate, if it is there at all."""
     value = record.values[index]
     return value is None or record.space.points[index].place(value) == place
-
-
-def _one_hot(place: int, size: int) -> list[float]:
-    return [float(i == place) for i in range(size)]

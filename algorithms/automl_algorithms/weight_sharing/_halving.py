@@ -11,7 +11,9 @@ from functools import partial
 from typing import Final, NamedTuple
 
 LONGEST: Final = 0.9  # share of a search that a halving may take: before it there must be one
-PATIENT: Final = -16  # exponent from which on rungs after the first are next to nothing
+POWERS: Final = [part / 20 for part in range(20, -321, -1)]
+"""How the length of a rung may depend on its members, from rungs of equal cost to one where those
+after the first are next to nothing. They are coarse, so that a rounded begin matters not."""
 
 
 class Rung(NamedTuple):
@@ -48,10 +50,8 @@ def rungs(members: int, begin: int, steps: int, trainings: float) -> list[Rung]:
     """
     counts = _counts(members)
     span = steps - begin
-    # In twentieths: where a begin was rounded to a step, rungs still cost the same.
-    powers = [part / 20 for part in range(20, 20 * PATIENT - 1, -1)]
-    affordable = bisect.bisect(powers, trainings * steps / span, key=partial(_mean, counts))
-    parts = _parts(counts, powers[max(0, affordable - 1)])
+    affordable = bisect.bisect(POWERS, trainings * steps / span, key=partial(_mean, counts))
+    parts = _parts(counts, POWERS[max(0, affordable - 1)])
     whole = sum(parts)
     ends = [begin + round(span * done / whole) for done in itertools.accumulate(parts)]
     return [Rung(end, keep) for end, keep in zip(ends, [*counts[1:], 1], strict=True)]

@@ -126,7 +126,7 @@ class Sampler:
             known[index] = value
             if index in policy:
                 place = net.space.points[index].place(value)
-                policy[index] = [float(i == place) for i in range(len(policy[index]))]
+                policy[index] = derivation.one_hot(place, len(policy[index]))
         found = (
             derivation.argmax(net.space, policy, known)
             if rng is None

@@ -129,7 +129,7 @@ class AutoHAS(TuNAS):
         self.period = self.every or (2 if shares and self.shared != "sample" else 5)
         self.past: deque[Batch] = deque(maxlen=self.horizon)
         self.trusted: list[Value] = []  # live values of a shared step that went well
-        self.finish.setup(self)
+        self.finish.setup(self, hyperparameters)
 
     def step(self, train: Batch, valid: Callable[[], Batch], at: Moment) -> dict[str, float]:
         """If it is time, records are judged and the policy is told; then the shared step."""
@@ -281,7 +281,7 @@ class AutoHAS(TuNAS):
             value = None if like is None or index in self.beside else like.values[index]
             point = self.net.space.points[index]
             place = self._best(index, chances) if value is None else point.place(value)
-            policy[index] = [float(i == place) for i in range(len(chances))]
+            policy[index] = derivation.one_hot(place, len(chances))
         if not free:
             return derivation.argmax(self.net.space, policy, self.net.settled)
         return derivation.sample(self.net.space, policy, self.rng, self.net.settled)

@@ -25,6 +25,11 @@ Settled = Mapping[int, Value]
 _NONE: Settled = {}
 
 
+def one_hot(place: int, size: int) -> list[float]:
+    """The probabilities of so many candidates where one of them is certain."""
+    return [float(candidate == place) for candidate in range(size)]
+
+
 def preferred(chances: Sequence[float]) -> int:
     """The most probable candidate; of equal ones the first."""
     return max(range(len(chances)), key=chances.__getitem__)

@@ -17,7 +17,7 @@ from typing import Any, ClassVar, NamedTuple
 import torch
 
 from automl_algorithms.contract import Capabilities, kinds
-from automl_algorithms.weight_sharing.derivation import Policy, argmax, most_probable
+from automl_algorithms.weight_sharing.derivation import Policy, argmax, most_probable, sample
 from automl_algorithms.weight_sharing.norms import batch_statistics
 from automl_algorithms.weight_sharing.supernet import Supernet
 from automl_algorithms.weight_sharing.tree import listed
@@ -215,10 +215,19 @@ class SupernetSearch(ABC):
         self.net.choose(decisions)
         return self._reward(batches)
 
-    def draw(self) -> Decisions:
-        """A random record that the constraints accept, or any after `MOST_DRAWS` draws."""
-        for _ in range(MOST_DRAWS):
-            found = self.net.space.sample(self.rng)
+    def draw(self, policy: Policy | None = None, most: int = MOST_DRAWS) -> Decisions:
+        """A random record that the constraints accept, or the last of so many draws.
+
+        Args:
+            policy: that it is drawn from; None: from the whole space.
+        """
+        space, settled = self.net.space, self.net.settled
+        for _ in range(most):
+            found = (
+                space.sample(self.rng)
+                if policy is None
+                else sample(space, policy, self.rng, settled)
+            )
             if self.task.accepts(found):
                 break
         return found
