@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import nn
 
+from automl_cli.costs.layers import Shape
 from automl_cli.costs.pixel1_latency import pixel1_latency
 from automl_cli.hardware import this_cpu
 from automl_cli.hardware.layers import Network, network_of
@@ -37,11 +38,21 @@ def test_this_cpu_takes_longer_for_more() -> None:
 def test_this_cpu_measures_a_network_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """An equal model is the same one; the number of threads is set back."""
     monkeypatch.setattr(this_cpu, "_measured", {})
+    measured: list[int] = []
+    measure = ThisCPU.measure
+
+    def counting(self: ThisCPU, module: nn.Module, shape: Shape) -> float:
+        measured.append(self.repeats)
+        return measure(self, module, shape)
+
+    monkeypatch.setattr(ThisCPU, "measure", counting)
     threads = torch.get_num_threads()
     networks = [Network((), (), symbolize(nn.Flatten)(), (1, 8, 8), 2) for _ in range(2)]
     first, second = (ThisCPU(repeats=3).cost(n).latency_ms for n in networks)
     assert first == second > 0
-    assert ThisCPU(repeats=4).cost(networks[0]).latency_ms != first
+    assert measured == [3]
+    ThisCPU(repeats=4).cost(networks[0])
+    assert measured == [3, 4]
     assert torch.get_num_threads() == threads
 
 
