@@ -1,9 +1,9 @@
 """What AutoHAS finds is worth: `python benchmarks/autohas_table.py`.
 
-For each recipe of `autohas/` with a space, from each seed: its static program, what `autohas` finds
-with its default options and with a finish, and what random and Bayesian search find in as many
-trials as the dearest of these costs in trainings, rounded up. All are run by `automl run` in one
-folder, and resumed there when the command is run again. Columns:
+For each recipe of `autohas/` with a space, or with overlays that give it one, from each seed: its
+static program, what `autohas` finds with its default options and with a finish, and what random and
+Bayesian search find in as many trials as the dearest of these costs in trainings, rounded up. All
+are run by `automl run` in one folder, and resumed there when the command is run again. Columns:
 
 - search cost: in units of one training of the static program, which is the median time of an epoch
   and its evaluation, times epochs; the final training comes on top.
@@ -44,12 +44,15 @@ class Case(NamedTuple):
     Args:
         recipe: of the family `autohas/`.
         title: of its table.
+        space: overlays, where the recipe has none.
     """
 
     recipe: str
     title: str
+    space: tuple[str, ...] = ()
 
 
+BOTH = ("weight_decay", "mixup")
 CASES = {
     "noisy": Case("noisy_mixup", "Mixup, digits with wrong labels"),
     "text": Case("text", "Learning rate and weight decay, text"),
@@ -61,6 +64,9 @@ CASES = {
     "both": Case("weight_decay_mixup", "Weight decay and mixup, colour digits"),
     "mixup_arch": Case("mixup_arch", "Mixup and architecture, colour digits"),
     "sequential": Case("weight_decay_then_mixup", "Weight decay, then mixup, colour digits"),
+    "noisy_both": Case("static_noisy", "Weight decay and mixup, digits with wrong labels", BOTH),
+    "digits_both": Case("static_digits", "Weight decay and mixup, digits", BOTH),
+    "mnist_both": Case("static_mnist5k", "Weight decay and mixup, MNIST", BOTH),
 }
 STATIC = "static"
 SHARED = ("autohas", "autohas, finish: 2", "autohas, finish: 3", "autohas, finish: 4")
@@ -154,6 +160,8 @@ class Bench:
             return None
         line = ["run", recipe, "--study", study, "--seed", str(seed), "--executor", "inline"]
         line += [*more, "--no-mlflow", "--json"]
+        if recipe.startswith("autohas/"):  # what is found is a program without a space
+            line += [part for name in self.case.space for part in ("-s", f"+overlays/{name}")]
         if self.options.quick:
             line += ["--set", "program.epochs=3"]
         return json.loads(automl(*line, folder=self.options.folder))  # type: ignore[no-any-return]

@@ -1,24 +1,25 @@
 """The finish of a search: what it has not identified is left to a population of trainings.
 
-Members differ in hyperparameters. Where the policy leaves decisions of the network open, they are
-drawn from it for each member, so that not all of them stand or fall with one network; a policy that
-is sure gives all of them the same.
+Members differ in hyperparameters and, where the policy leaves decisions of the network open, in
+networks, which are drawn from it: so that not all of them stand or fall with one. A policy that is
+sure gives all of them the same.
 
-A learning rate only if that takes most of the search. Members that begin later have weights that
-are good already, and the one that learns least keeps them so, where a training from scratch would
-not even get there: of a transformer on text with wrong labels, forked at 42 % of the search, the
-smallest rate of five won in one of two seeds, and was worth 29 points less than the static one.
+Where it takes most of a search, members begin with the weights that the search began with, for
+they have the time: what is best then is what a training will be best with. Otherwise they fork from
+the shared weights, and learning rates are not compared: these weights are good already, and the one
+that learns least keeps them so, where a training from scratch would not even get there.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any, Final
 
-from automl_algorithms.weight_sharing._halving import contenders, share
+from automl_algorithms.weight_sharing._contenders import contenders
+from automl_algorithms.weight_sharing._halving import share
 from automl_algorithms.weight_sharing._numbers import Number, is_number, part_of
-from automl_algorithms.weight_sharing._population import Population
+from automl_algorithms.weight_sharing._population import Member, Population, tensors_of
 from automl_algorithms.weight_sharing.derivation import Policy, one_hot, preferred
 from automl_algorithms.weight_sharing.identified import is_identified
 from automl_algorithms.weight_sharing.search import SupernetSearch
@@ -26,8 +27,8 @@ from automl_spaces.decisions import Decisions
 from automl_spaces.errors import UserError
 
 EARLY: Final = 0.8
-"""The share of a search from which on a finish is about learning rates, too."""
-DRAWN: Final = 16  # networks for a member, until the constraints accept one
+"""The share of a search from which on members of a finish are trained from the beginning."""
+DRAWN: Final = 16  # networks for a member, until the constraints accept one, or one is new
 SURE: Final = 4.0
 """Standard errors that spare a decision from the finish. The best of many candidates after a few
 dozen rewards has 2.5 now and then by chance; and to compare what was clear costs a little, not to
@@ -62,17 +63,20 @@ class Finish:
         self.search, self.net = search, search.net
         self.beside = hyperparameters | self.net.inert
         self.about = sorted(hyperparameters)
+        self.network = self.net.gates.keys() - self.beside
         self.share = self._share()
         if 0 < self.share < EARLY:
             self.about = [index for index in self.about if not self._is_rate(index)]
             self.share = self._share()
+        early = self.share >= EARLY
+        self.initial = [tensor.clone() for tensor in tensors_of(self.net)] if early else None
 
     def begin(self, steps: int) -> int:
         """The step of a search that it begins with; `steps` if there is none."""
         return steps - round(self.share * steps)
 
     def fork(self, best: Decisions, evidence: Callable[[int, int], float | None], at: int) -> None:
-        """Begin: members that differ in hyperparameters that are not identified, if there are any.
+        """Begin: members that differ in what is not identified, if there is any.
 
         What else there is beside the network is the best record's.
 
@@ -82,33 +86,49 @@ class Finish:
             at: the step.
         """
         space, policy = self.net.space, self.search.policy()
+
+        def is_open(index: int) -> bool:
+            place = preferred(policy[index])
+            chances, backing = policy[index], evidence(index, place)
+            return not is_identified(chances[place], len(chances), backing, SURE)
+
         left: list[int] = []
         for index in self.about:
-            chances, point = policy[index], space.points[index]
-            place = preferred(chances)
-            counts = best.values[index] is not None or any(p in left for p, _ in point.conditions)
-            backing = evidence(index, place)
-            if counts and not is_identified(chances[place], len(chances), backing, SURE):
+            above = space.points[index].conditions
+            counts = best.values[index] is not None or any(p in left for p, _ in above)
+            if counts and is_open(index):
                 left.append(index)
         sizes = {index: len(policy[index]) for index in left}
         likely = {
             index: _only(best, index, chances) if index in self.beside else chances
             for index, chances in policy.items()
         }
+        start = {index: preferred(likely[index]) for index in left}
+        networks = any(map(is_open, self.network))
         records = {best: None}
-        for places in contenders(sizes, self.members, self.search.rng):
+        for places in contenders(start, sizes, self.members, self.search.rng, networks=networks):
             certain = {i: one_hot(place, sizes[i]) for i, place in places.items()}
-            if not all(_has(best, index, place) for index, place in places.items()):
-                records[self.search.draw(likely | certain, DRAWN)] = None
+            records[self._drawn(likely | certain, records)] = None
         if len(records) > 1:
-            members = list(records)[: self.members]
-            columns = enumerate(zip(*(member.values for member in members), strict=True))
+            columns = enumerate(zip(*(record.values for record in records), strict=True))
             differ = frozenset(index for index, column in columns if len(set(column)) > 1)
+            members = [
+                Member.anew(each, self.initial) if self.initial else Member.forked(each, self.net)
+                for each in records
+            ]
             self.population = Population(self.search, members, differ, at, self.trainings)
+
+    def _drawn(self, policy: Policy, known: Collection[Decisions]) -> Decisions:
+        """A record that is not known yet, if there seems to be one."""
+        for _ in range(DRAWN):
+            record = self.search.draw(policy, DRAWN)
+            if record not in known:
+                break
+        return record
 
     def _share(self) -> float:
         combinations = math.prod(self.net.gates[index].size for index in self.about)
-        most = min(self.members, combinations)
+        most = self.members if self.network else min(self.members, combinations)
         return share(most, self.trainings) if most > 1 else 0.0
 
     def _is_rate(self, index: int) -> bool:
@@ -139,9 +159,3 @@ def _only(record: Decisions, index: int, chances: Sequence[float]) -> Sequence[f
     value = record.values[index]
     place = record.space.points[index].place
     return chances if value is None else one_hot(place(value), len(chances))
-
-
-def _has(record: Decisions, index: int, place: int) -> bool:
-    """Whether a decision has this candidate, if it is there at all."""
-    value = record.values[index]
-    return value is None or record.space.points[index].place(value) == place

@@ -1,12 +1,10 @@
-"""The arithmetic of a halving within a search: who competes, and who goes on for how long."""
+"""The arithmetic of a halving within a search: how many go on, and for how long."""
 
 from __future__ import annotations
 
 import bisect
 import itertools
-import math
-import random
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from functools import partial
 from typing import Final, NamedTuple
 
@@ -73,23 +71,3 @@ def _counts(members: int) -> list[int]:
     while counts[-1] > 2:
         counts.append((counts[-1] + 1) // 2)
     return counts
-
-
-def contenders(
-    sizes: Mapping[int, int], most: int, rng: random.Random
-) -> Iterator[Mapping[int, int]]:
-    """Places for open points by index: all combinations if they are at most so many.
-
-    Else a Latin hypercube: each candidate of each point as often as every other, give or take one.
-    """
-    if math.prod(sizes.values()) <= most:
-        columns: Sequence[Sequence[int]] = list(
-            zip(*itertools.product(*map(range, sizes.values())), strict=True)
-        )
-    else:
-        columns = [
-            [place for _ in range(0, most, size) for place in rng.sample(range(size), size)][:most]
-            for size in sizes.values()
-        ]
-    for places in zip(*columns, strict=True):
-        yield dict(zip(sizes, places, strict=True))

@@ -1,14 +1,16 @@
 """A population that finishes a search: what its rewards left open is decided by trainings.
 
 One step, or a few, show a learning rate and no weight decay, for that pays off late (Wu et al.
-2018, short-horizon bias). So members fork from the shared weights, alike but in the decisions
-that are open, and each goes on training by itself, on the same batches and with the same noise.
-Of n members the better half goes on, until two are left at the end of the schedule: successive
-halving (Jamieson & Talwalkar 2016), where each rung costs as much as every other, or members stay
-longer if trainings are left to spend.
+2018, short-horizon bias). So members begin alike but in the decisions that are open, and each goes
+on training by itself, on the same batches and with the same noise. Of n members the better half
+goes on, until two are left at the end of the schedule: successive halving (Jamieson & Talwalkar
+2016), where each rung costs as much as every other, or members stay longer if trainings are left to
+spend.
 
-A member need not begin from scratch: what a wrong weight decay left in the weights, a right one
-undoes within 1 / (learning rate * weight decay) steps, or it would be of no use in a training.
+Members may fork from the shared weights, which saves them the beginning of a training: what a
+wrong weight decay left in the weights, a right one undoes within 1 / (learning rate * weight decay)
+steps. But a decay with which nothing is ever learned may be the best of all for a network that has
+learned already. Members with the steps for it begin anew.
 """
 
 from __future__ import annotations
@@ -24,6 +26,7 @@ from torch import Tensor
 from automl_algorithms.weight_sharing._evidence import Evidence
 from automl_algorithms.weight_sharing._halving import rungs
 from automl_algorithms.weight_sharing.search import Batch, Diverged, Moment, SupernetSearch
+from automl_algorithms.weight_sharing.supernet import Supernet
 from automl_spaces.decisions import Decisions
 
 JUDGED_ON: Final = 16  # validation batches, the same for all members
@@ -44,17 +47,31 @@ class Member:
         self.record, self.tensors, self.states = record, tensors, states
         self.reward = 0.0
 
+    @classmethod
+    def anew(cls, record: Decisions, initial: Sequence[Tensor]) -> Member:
+        """With copies of initial weights and buffers, and an optimiser without a past."""
+        return cls(record, [tensor.clone() for tensor in initial], {})
+
+    @classmethod
+    def forked(cls, record: Decisions, net: Supernet) -> Member:
+        """With copies of all that a program has now, which is then at this record."""
+        net.choose(record)
+        states = _states(net)
+        for number, state in states.items():
+            states[number] = {key: _copied(value) for key, value in state.items()}
+        return cls(record, [tensor.clone() for tensor in tensors_of(net)], states)
+
 
 class Population:
-    """Trainings that fork from a search's shared weights, and are halved.
+    """Trainings beside each other, which are halved.
 
     Between its steps the program has the weights of the best member.
 
     Args:
         search: whose supernet it is.
-        records: one for each member.
+        members: that it begins with; they have nothing in common.
         open: the indices of the points in which they differ.
-        begin: the step of the search in which they fork.
+        begin: the step of the search in which they begin.
         trainings: that they may cost, each as long as the search.
 
     Attributes:
@@ -66,15 +83,15 @@ class Population:
     def __init__(
         self,
         search: SupernetSearch,
-        records: Sequence[Decisions],
+        members: Sequence[Member],
         open: frozenset[int],
         begin: int,
         trainings: float,
     ) -> None:
         self.search, self.net, self.open = search, search.net, open
-        self.begin, self.trainings, self.count = begin, trainings, len(records)
+        self.begin, self.trainings, self.count = begin, trainings, len(members)
         self.evidence = Evidence()
-        self.members = [self._fork(record) for record in records]
+        self.members = list(members)
 
     def step(self, train: Batch, valid: Callable[[], Batch], at: Moment) -> dict[str, float]:
         """One step of each member; at the end of a rung the better half goes on.
@@ -125,13 +142,14 @@ class Population:
     def of_state(cls, search: SupernetSearch, state: dict[str, Any]) -> Population:
         """As it was, in the program too."""
         begin, count, trainings = state["begin"]
-        made = cls(search, [], frozenset(state["open"]), begin, trainings)
-        made.count = count
-        made.evidence.load_state_dict(state["evidence"])
+        members = []
         for text, tensors, states, reward in state["members"]:
             member = Member(search.net.space.decode(text), list(tensors), dict(states))
             member.reward = reward
-            made.members.append(member)
+            members.append(member)
+        made = cls(search, members, frozenset(state["open"]), begin, trainings)
+        made.count = count
+        made.evidence.load_state_dict(state["evidence"])
         made._lead()
         return made
 
@@ -182,24 +200,12 @@ class Population:
     def _lead(self) -> None:
         self._enter(self._alive()[0])
 
-    def _fork(self, record: Decisions) -> Member:
-        self.net.choose(record)
-        member = Member(record, [], {})
-        self._leave(member)
-        tensors = [tensor.clone() for tensor in member.tensors]
-        states = {
-            number: {key: _copied(value) for key, value in state.items()}
-            for number, state in member.states.items()
-        }
-        return Member(record, tensors, states)
-
     def _enter(self, member: Member) -> None:
         """The program goes on where the member stands."""
         self.net.choose(member.record)
         model, optimizer = self.net.model, self.net.program.optimizer
-        for tensor, data in zip(
-            [*model.parameters(), *model.buffers()], member.tensors, strict=True
-        ):
+        now = (*model.parameters(), *model.buffers())
+        for tensor, data in zip(now, member.tensors, strict=True):
             tensor.data = data
         weights = list(model.parameters())
         optimizer.state.clear()
@@ -207,10 +213,18 @@ class Population:
 
     def _leave(self, member: Member) -> None:
         """The member stands where the program does; nothing is copied."""
-        model, state = self.net.model, self.net.program.optimizer.state
-        member.tensors = [tensor.data for tensor in (*model.parameters(), *model.buffers())]
-        weights = enumerate(model.parameters())
-        member.states = {n: state[weight] for n, weight in weights if weight in state}
+        member.tensors, member.states = tensors_of(self.net), _states(self.net)
+
+
+def tensors_of(net: Supernet) -> list[Tensor]:
+    """The parameters and then the buffers of a program's model; nothing is copied."""
+    return [tensor.data for tensor in (*net.model.parameters(), *net.model.buffers())]
+
+
+def _states(net: Supernet) -> dict[int, dict[str, Any]]:
+    """Those that a program's optimiser has of parameters, by their numbers."""
+    state = net.program.optimizer.state
+    return {n: state[weight] for n, weight in enumerate(net.model.parameters()) if weight in state}
 
 
 def _copied(value: Any) -> Any:

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from automl_algorithms.weight_sharing._finish import Finish
-from automl_algorithms.weight_sharing._population import Population
+from automl_algorithms.weight_sharing._population import Population, tensors_of
 from automl_algorithms.weight_sharing.autohas import AutoHAS
 from automl_algorithms.weight_sharing.loop import Loop
 from automl_algorithms.weight_sharing.search import Task
@@ -81,12 +81,12 @@ def test_it_is_about_live_decisions_that_are_not_identified() -> None:
     assert fork(net, {decay: 9.0}) is None  # the rate is open, but is not compared
 
 
-def test_networks_that_the_policy_leaves_open_differ_from_member_to_member() -> None:
-    """One that it is sure of is the same for all; the first member is the search's best."""
-    width = [layer(WIDTH, WIDTH), nn.Tanh(), nn.ReLU()]
-    model = sequence(oneof(width), oneof(width), layer(WIDTH, 1))
+def test_networks_that_the_policy_leaves_open_compete() -> None:
+    """As one thing beside the decay: two or three members change it, and as many the decay."""
+    kinds = [layer(WIDTH, WIDTH), nn.Tanh(), nn.ReLU()]
+    model = sequence(oneof(kinds), oneof(kinds), layer(WIDTH, 1))
     net = lower(Space(linear(model, sgd(0.1, 0.9, oneof([i / 10 for i in range(8)])))))
-    search = AutoHAS(finish=1)
+    search = AutoHAS(finish=1, members=6)
     search.setup(net, Task(GOAL))
     sure, open_, decay = (
         net.space.point(id).index
@@ -95,15 +95,30 @@ def test_networks_that_the_policy_leaves_open_differ_from_member_to_member() -> 
     with torch.no_grad():
         search.logits.of[sure][1] = 50.0
     best = search._record(frozenset())
-    search.finish.fork(best, lambda index, place: 0.0, 50)
+    search.finish.fork(best, lambda index, place: 9.0 if index == sure else 0.0, 50)
     population = search.finish.population
     assert population is not None
-    records = [member.record for member in population.members]
-    assert records[0] == best
-    assert sorted(int(record.values[decay] or 0) for record in records) == list(range(8))
-    assert {record.values[sure] for record in records} == {1}
-    assert len({record.values[open_] for record in records}) > 1
+    first, *others = [member.record.values for member in population.members]
+    assert first == best.values
+    assert len(others) == 5
+    assert {values[sure] for values in others} == {1}
+    same = [values[open_] for values in others if values[decay] == first[decay]]
+    assert len(same) == 2  # there are no more than two other networks
+    assert first[open_] not in same
     assert population.open == {open_, decay}
+
+
+def test_networks_compete_alone() -> None:
+    """A finish is about them where there are no hyperparameters, or these are identified."""
+    kinds = [layer(WIDTH, WIDTH), nn.Tanh(), nn.ReLU()]
+    model = sequence(oneof(kinds), oneof(kinds), layer(WIDTH, 1))
+    net = lower(Space(linear(model, sgd(0.1, 0.9))))
+    search = AutoHAS(finish=1)
+    search.setup(net, Task(GOAL))
+    assert 0 < search.finish.begin(100) < 100
+    search.finish.fork(search._record(frozenset()), lambda index, place: 0.0, 50)
+    assert search.finish.population is not None
+    assert len(search.finish.population.members) >= 6  # of nine
 
 
 def test_a_member_keeps_the_constraints() -> None:
@@ -120,17 +135,18 @@ def test_a_member_keeps_the_constraints() -> None:
     assert {member.record.values[network] for member in drawn} == {1}
 
 
-def test_of_many_combinations_members_are_a_sample_with_every_candidate() -> None:
-    """At most as many as asked for, and the search's best is one of them."""
+def test_of_many_combinations_members_are_a_sample() -> None:
+    """At most as many as asked for; the best is the first, and others are close to it."""
     values = {"optimizer.momentum": [0.0, 0.5, 0.9], "optimizer.weight_decay": [0.0, 0.1, 0.2, 0.3]}
     net = lower(Space(linear(layer(WIDTH, 1), sgd(0.1, *map(oneof, values.values())))))
     population = fork(net, {}, members=6)
     assert population is not None
     records = [member.record.as_dict() for member in population.members]
     assert 5 <= len(records) <= 6
-    assert records[0] == {"optimizer.momentum": 0.0, "optimizer.weight_decay": 0.0}
-    for id, candidates in values.items():
-        assert {each[id] for each in records} == set(candidates)
+    best = {"optimizer.momentum": 0.0, "optimizer.weight_decay": 0.0}
+    assert records[0] == best
+    changes = [sum(each[id] != best[id] for id in best) for each in records]
+    assert changes.count(1) >= 3
 
 
 @pytest.mark.parametrize(("trainings", "compared"), [(2.0, False), (3.0, True)])
@@ -143,6 +159,23 @@ def test_a_learning_rate_is_compared_by_members_that_begin_early(
     search.setup(net, Task(GOAL))
     ids = {net.space.points[index].id for index in search.finish.about}
     assert ids == {"optimizer.weight_decay"} | ({"optimizer.lr"} if compared else set())
+
+
+@pytest.mark.parametrize(("trainings", "early"), [(2.0, False), (3.0, True)])
+def test_members_with_the_time_for_it_begin_anew(trainings: float, early: bool) -> None:
+    """With the weights that the search began with; the others with those that it has."""
+    net = lower(Space(linear(layer(WIDTH, 1), decays(*(i / 10 for i in range(8))))))
+    search = AutoHAS(finish=trainings)
+    search.setup(net, Task(GOAL))
+    initial = tensors_of(net)[0].clone()
+    search.train_weights(next(net.program.train_batches()))
+    shared = tensors_of(net)[0].clone()
+    assert not torch.equal(initial, shared)
+    search.finish.fork(search._record(frozenset()), lambda index, place: 0.0, 50)
+    assert search.finish.population is not None
+    for member in search.finish.population.members:
+        assert torch.equal(member.tensors[0], initial if early else shared)
+        assert bool(member.states) != early
 
 
 def test_decisions_below_another_candidate_count_with_it() -> None:
@@ -167,18 +200,20 @@ def test_without_a_finish_nothing_changes() -> None:
     assert not any("members" in metrics for metrics in plain)
 
 
-def test_it_goes_on_bit_for_bit(tmp_path: Path) -> None:
-    """Before the fork, in the first rung, in the last one; with dropout and momenta."""
+@pytest.mark.parametrize("trainings", [1.0, 3.0])
+def test_it_goes_on_bit_for_bit(trainings: float, tmp_path: Path) -> None:
+    """Before it begins, in the first rung, in the last one; with dropout and momenta."""
 
     def ready() -> Loop:
         smoothing = oneof([0.0, 0.1])
-        return searched(decays(0.0, 0.01, 0.1), {"finish": 1.0, "members": 6}, smoothing=smoothing)
+        options = {"finish": trainings, "members": 6}
+        return searched(decays(0.0, 0.01, 0.1), options, smoothing=smoothing)
 
     whole = ready()
     expected = [(r.metrics, r.policy) for r in whole]
     members = [metrics.get("members") for metrics, _ in expected]
     assert {None, 6.0, 3.0, 2.0} == set(members)
-    for stop in (20, members.index(6.0), members.index(3.0) + 2, members.index(2.0) + 3):
+    for stop in (5, members.index(6.0), members.index(3.0) + 2, members.index(2.0) + 3):
         first = ready()
         next(r for i, r in enumerate(first) if i == stop)
         torch.save(first.state_dict(), tmp_path / "state.pt")

@@ -1,13 +1,10 @@
-"""The arithmetic of a halving: lengths of rungs, and who competes."""
+"""The arithmetic of a halving: lengths of rungs."""
 
 from __future__ import annotations
 
-import random
-from collections import Counter
-
 import pytest
 
-from automl_algorithms.weight_sharing._halving import LONGEST, Rung, contenders, rungs, share
+from automl_algorithms.weight_sharing._halving import LONGEST, Rung, rungs, share
 
 
 def test_each_rung_costs_the_same() -> None:
@@ -47,21 +44,3 @@ def test_a_search_is_left_before_it() -> None:
     """However much a finish may cost."""
     assert share(8, 100.0) == LONGEST
     assert share(8, 0.0) == 0
-
-
-def test_all_combinations_where_they_are_few() -> None:
-    """Each once."""
-    found = [tuple(sorted(each.items())) for each in contenders({3: 2, 5: 4}, 8, random.Random(1))]
-    assert len(found) == len(set(found)) == 8
-
-
-def test_else_each_candidate_as_often_as_the_others() -> None:
-    """Give or take one; in another order by another seed."""
-    sizes = {0: 3, 1: 5, 2: 20}
-    found = list(contenders(sizes, 8, random.Random(1)))
-    assert len(found) == 8
-    for index, size in sizes.items():
-        counts = Counter(each[index] for each in found)
-        assert set(counts) <= set(range(size))
-        assert max(counts.values()) - min(counts.get(i, 0) for i in range(size)) <= 1
-    assert found != list(contenders(sizes, 8, random.Random(2)))

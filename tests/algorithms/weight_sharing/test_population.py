@@ -1,4 +1,4 @@
-"""Trainings that fork from shared weights: each is what it would be alone."""
+"""Trainings beside each other: each is what it would be alone."""
 
 from __future__ import annotations
 
@@ -9,12 +9,16 @@ import pytest
 import torch
 from torch import nn
 
-from automl_algorithms.weight_sharing._population import JUDGED_ON, Population
+from automl_algorithms.weight_sharing._population import (
+    JUDGED_ON,
+    Member,
+    Population,
+    tensors_of,
+)
 from automl_algorithms.weight_sharing.autohas import AutoHAS
 from automl_algorithms.weight_sharing.search import Diverged, Moment, Task
 from automl_algorithms.weight_sharing.supernet import Supernet, lower
 from automl_spaces import oneof
-from automl_spaces.decisions import Decisions
 from automl_spaces.objective import Objective
 from automl_spaces.registry import symbolize
 from automl_spaces.space import Space
@@ -25,16 +29,22 @@ DECAYS = [0.0, 0.1, 1.0]
 sequence, drop, norm = symbolize(nn.Sequential), symbolize(nn.Dropout), symbolize(nn.BatchNorm1d)
 
 
-def forked(rates: Any = 0.3, decays: list[float] = DECAYS) -> tuple[Population, Supernet]:
+def begun(
+    rates: Any = 0.3, decays: list[float] = DECAYS, *, anew: bool = False
+) -> tuple[Population, Supernet]:
     """Members with these weight decays, after some steps; with momenta, dropout and buffers."""
     model = sequence(layer(WIDTH, WIDTH), norm(WIDTH), drop(0.5), layer(WIDTH, 1))
     net = lower(Space(linear(model, sgd(rates, 0.9, oneof(decays)))))
     search = AutoHAS()
     search.setup(net, Task(Objective("accuracy"), seed=1))
+    initial = [tensor.clone() for tensor in tensors_of(net)]
     for batch in batches(net, 5):
         search.train_weights(batch)
-    records = list(net.space.enumerate())
-    return Population(search, records, frozenset(net.live), 0, 1.0), net
+    members = [
+        Member.anew(record, initial) if anew else Member.forked(record, net)
+        for record in net.space.enumerate()
+    ]
+    return Population(search, members, frozenset(net.live), 0, 1.0), net
 
 
 def batches(net: Supernet, n: int) -> list[Any]:
@@ -57,12 +67,16 @@ def at(step: int, steps: int) -> Moment:
     return Moment(0, step, 1, steps)
 
 
-def alone(net: Supernet, record: Decisions, data: list[Any]) -> list[torch.Tensor]:
-    """The weights after a plain training of a copy from here on."""
+def alone(net: Supernet, member: Member, data: list[Any]) -> list[torch.Tensor]:
+    """The weights after a plain training of a copy from where a member begins."""
     program = copy.deepcopy(net.program)
-    made = torch.optim.SGD(program.model.parameters(), 0.3, momentum=0.9)
-    made.load_state_dict(copy.deepcopy(net.program.optimizer.state_dict()))
-    made.param_groups[0]["weight_decay"] = record["optimizer.weight_decay"]
+    tensors = (*program.model.parameters(), *program.model.buffers())
+    for tensor, begin in zip(tensors, member.tensors, strict=True):
+        tensor.data = begin.clone()
+    decay = member.record["optimizer.weight_decay"]
+    weights = list(program.model.parameters())
+    made = torch.optim.SGD(weights, 0.3, momentum=0.9, weight_decay=decay)
+    made.state.update({weights[n]: copy.deepcopy(s) for n, s in member.states.items()})
     torch.manual_seed(7)
     program.model.train()
     for batch in data:
@@ -72,11 +86,13 @@ def alone(net: Supernet, record: Decisions, data: list[Any]) -> list[torch.Tenso
     return list(program.model.state_dict().values())
 
 
-def test_every_member_trains_as_it_would_alone() -> None:
+@pytest.mark.parametrize("anew", [False, True])
+def test_every_member_trains_as_it_would_alone(anew: bool) -> None:
     """Bit for bit, the same dropout included; and none touches another."""
-    population, net = forked()
+    population, net = begun(anew=anew)
+    assert all(bool(member.states) != anew for member in population.members)
     data = batches(net, 4)
-    expected = [alone(net, member.record, data) for member in population.members]
+    expected = [alone(net, member, data) for member in population.members]
     torch.manual_seed(7)
     for batch in data:
         population._train(batch)
@@ -89,7 +105,7 @@ def test_every_member_trains_as_it_would_alone() -> None:
 
 def test_the_better_half_goes_on_and_the_best_is_left_in_the_program() -> None:
     """A decay that forbids the weights to grow loses, on the same batches as the others."""
-    population, net = forked(decays=[0.0, 1e-3, 3.0])
+    population, net = begun(decays=[0.0, 1e-3, 3.0])
     given: list[Any] = []
 
     def valid() -> Any:
@@ -113,7 +129,7 @@ def test_the_better_half_goes_on_and_the_best_is_left_in_the_program() -> None:
 
 def test_of_several_decisions_a_member_is_one_observation() -> None:
     """A single winner says little of each of its candidates: that is not taken for evidence."""
-    population, net = forked(oneof([0.1, 0.3]), [0.0, 3.0])
+    population, net = begun(oneof([0.1, 0.3]), [0.0, 3.0])
     for step, batch in enumerate(batches(net, 40)):
         population.step(batch, lambda: next(net.program.valid_batches()), at(step, 40))
     assert len(population.members) == 1
@@ -124,13 +140,13 @@ def test_of_several_decisions_a_member_is_one_observation() -> None:
 
 def test_a_ruined_member_is_out() -> None:
     """The others go on; when none is left the search has diverged."""
-    population, net = forked(decays=[0.0, 1e30])
+    population, net = begun(decays=[0.0, 1e30])
     seen = [population.step(batch, lambda: None, at(0, 99))["members"] for batch in batches(net, 9)]
     assert seen[0] == 2
     assert seen[-1] == 1
     assert population.members[1].reward == float("-inf")
     assert all(tensor.isfinite().all() for tensor in weights(net))
-    population, net = forked(decays=[0.0, 1e30])
+    population, net = begun(decays=[0.0, 1e30])
     del population.members[0]
     with pytest.raises(Diverged, match="every member"):
         for batch in batches(net, 9):
