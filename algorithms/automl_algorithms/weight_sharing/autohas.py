@@ -60,10 +60,10 @@ class AutoHAS(TuNAS):
         groups: of decisions that are searched one after the other, as lists of paths:
             [[model], [optimizer, augment]]. Before its turn a group is the static program's,
             afterwards it is what was found.
-        finish: trainings, as long as the search, that may be spent on hyperparameters that the
-            rewards left open, within the search's last steps; 0 leaves them open: they stay the
-            static program's. It is about a learning rate only where it takes most of the search,
-            as with 3 trainings and 8 members; with more than that, members are dropped later.
+        finish: trainings, as long as the search, that may be spent on what the rewards left open,
+            within the search's last steps; 0 leaves it open: hyperparameters stay the static
+            program's. It is about a learning rate only where it takes most of the search, as with
+            3 trainings and 8 members; with more than that, members are dropped later.
         members: trainings that such a finish begins with.
         value: numbers beside the network end at the most probable candidate, or at the one that
             is nearest to the mean of the policy in the order of their values.
