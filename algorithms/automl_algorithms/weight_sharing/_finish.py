@@ -75,8 +75,10 @@ class Finish:
         """The step of a search that it begins with; `steps` if there is none."""
         return steps - round(self.share * steps)
 
-    def fork(self, best: Decisions, evidence: Callable[[int, int], float | None], at: int) -> None:
-        """Begin: members that differ in what is not identified, if there is any.
+    def compete(
+        self, best: Decisions, evidence: Callable[[int, int], float | None], at: int
+    ) -> None:
+        """From here on members do that differ in what is not identified, if there is any.
 
         What else there is beside the network is the best record's.
 

@@ -135,7 +135,7 @@ class AutoHAS(TuNAS):
         """If it is time, records are judged and the policy is told; then the shared step."""
         begin = self.finish.begin(at.steps)
         if at.step == begin:
-            self.finish.fork(self._record(frozenset()), self.evidence.of, begin)
+            self.finish.compete(self._record(frozenset()), self.evidence.of, begin)
         if self.finish.population is not None:
             return self.finish.population.step(train, valid, at)
         at = at._replace(steps=begin)  # schedules of the policy end where the finish begins

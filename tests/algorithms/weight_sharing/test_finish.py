@@ -50,7 +50,7 @@ def fork(net: Supernet, evidence: dict[int, float], members: int = 8) -> Populat
         for logits in search.logits.of.values():
             logits[0] = 50.0
     best = search._record(frozenset())
-    search.finish.fork(best, lambda index, place: evidence.get(index, 0.0), 50)
+    search.finish.compete(best, lambda index, place: evidence.get(index, 0.0), 50)
     return search.finish.population
 
 
@@ -95,7 +95,7 @@ def test_networks_that_the_policy_leaves_open_compete() -> None:
     with torch.no_grad():
         search.logits.of[sure][1] = 50.0
     best = search._record(frozenset())
-    search.finish.fork(best, lambda index, place: 9.0 if index == sure else 0.0, 50)
+    search.finish.compete(best, lambda index, place: 9.0 if index == sure else 0.0, 50)
     population = search.finish.population
     assert population is not None
     first, *others = [member.record.values for member in population.members]
@@ -116,7 +116,7 @@ def test_networks_compete_alone() -> None:
     search = AutoHAS(finish=1)
     search.setup(net, Task(GOAL))
     assert 0 < search.finish.begin(100) < 100
-    search.finish.fork(search._record(frozenset()), lambda index, place: 0.0, 50)
+    search.finish.compete(search._record(frozenset()), lambda index, place: 0.0, 50)
     assert search.finish.population is not None
     assert len(search.finish.population.members) >= 6  # of nine
 
@@ -129,24 +129,23 @@ def test_a_member_keeps_the_constraints() -> None:
     task = Task(GOAL, 0, lambda d: {"size": float(d.values[network] or 0)}, {"size": (1.0, 1.0)})
     search = AutoHAS(finish=1)
     search.setup(net, task)
-    search.finish.fork(search._record(frozenset()), lambda index, place: 0.0, 50)
+    search.finish.compete(search._record(frozenset()), lambda index, place: 0.0, 50)
     assert search.finish.population is not None
     _, *drawn = search.finish.population.members
     assert {member.record.values[network] for member in drawn} == {1}
 
 
 def test_of_many_combinations_members_are_a_sample() -> None:
-    """At most as many as asked for; the best is the first, and others are close to it."""
+    """As many as asked for; the best is the first, and others differ from it in one thing."""
     values = {"optimizer.momentum": [0.0, 0.5, 0.9], "optimizer.weight_decay": [0.0, 0.1, 0.2, 0.3]}
     net = lower(Space(linear(layer(WIDTH, 1), sgd(0.1, *map(oneof, values.values())))))
     population = fork(net, {}, members=6)
     assert population is not None
     records = [member.record.as_dict() for member in population.members]
-    assert 5 <= len(records) <= 6
+    assert len(records) == 6
     best = {"optimizer.momentum": 0.0, "optimizer.weight_decay": 0.0}
-    assert records[0] == best
     changes = [sum(each[id] != best[id] for id in best) for each in records]
-    assert changes.count(1) >= 3
+    assert changes == [0, 1, 1, 1, 1, 1]
 
 
 @pytest.mark.parametrize(("trainings", "compared"), [(2.0, False), (3.0, True)])
@@ -171,7 +170,7 @@ def test_members_with_the_time_for_it_begin_anew(trainings: float, early: bool) 
     search.train_weights(next(net.program.train_batches()))
     shared = tensors_of(net)[0].clone()
     assert not torch.equal(initial, shared)
-    search.finish.fork(search._record(frozenset()), lambda index, place: 0.0, 50)
+    search.finish.compete(search._record(frozenset()), lambda index, place: 0.0, 50)
     assert search.finish.population is not None
     for member in search.finish.population.members:
         assert torch.equal(member.tensors[0], initial if early else shared)
