@@ -28,6 +28,7 @@ from automl_spaces.errors import UserError
 
 EARLY: Final = 0.8
 """The share of a search from which on members of a finish are trained from the beginning."""
+CERTAIN: Final = 0.95  # a probability, from which on nearly all members would have the candidate
 DRAWN: Final = 16  # networks for a member, until the constraints accept one, or one is new
 SURE: Final = 4.0
 """Standard errors that spare a decision from the finish. The best of many candidates after a few
@@ -89,16 +90,13 @@ class Finish:
         """
         space, policy = self.net.space, self.search.policy()
 
-        def is_open(index: int) -> bool:
-            place = preferred(policy[index])
-            chances, backing = policy[index], evidence(index, place)
-            return not is_identified(chances[place], len(chances), backing, SURE)
-
         left: list[int] = []
         for index in self.about:
-            above = space.points[index].conditions
-            counts = best.values[index] is not None or any(p in left for p, _ in above)
-            if counts and is_open(index):
+            chances, point = policy[index], space.points[index]
+            place = preferred(chances)
+            counts = best.values[index] is not None or any(p in left for p, _ in point.conditions)
+            backing = evidence(index, place)
+            if counts and not is_identified(chances[place], len(chances), backing, SURE):
                 left.append(index)
         sizes = {index: len(policy[index]) for index in left}
         likely = {
@@ -106,7 +104,7 @@ class Finish:
             for index, chances in policy.items()
         }
         start = {index: preferred(likely[index]) for index in left}
-        networks = any(map(is_open, self.network))
+        networks = any(max(policy[index]) < CERTAIN for index in self.network)
         records = {best: None}
         for places in contenders(start, sizes, self.members, self.search.rng, networks=networks):
             certain = {i: one_hot(place, sizes[i]) for i, place in places.items()}

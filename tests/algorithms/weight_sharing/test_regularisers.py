@@ -62,7 +62,7 @@ def test_the_finish_compares_the_rate_too() -> None:
     search.setup(of, Task(GOAL))
     with torch.no_grad():
         search.logits.of[of.space.point("model.args[0]").index][0] = 50.0
-    search.finish.fork(search._record(frozenset()), search.evidence.of, 50)
+    search.finish.compete(search._record(frozenset()), search.evidence.of, 50)
     assert search.finish.population is not None
     records = [member.record.as_dict() for member in search.finish.population.members]
     assert len({(r["model.args[1].rate"], r["optimizer.weight_decay"]) for r in records}) == 6
