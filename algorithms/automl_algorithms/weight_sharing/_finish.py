@@ -4,10 +4,13 @@ Members differ in hyperparameters and, where the policy leaves decisions of the 
 networks, which are drawn from it: so that not all of them stand or fall with one. A policy that is
 sure gives all of them the same.
 
-Where it takes most of a search, members begin with the weights that the search began with, for
-they have the time: what is best then is what a training will be best with. Otherwise they fork from
-the shared weights, and learning rates are not compared: these weights are good already, and the one
-that learns least keeps them so, where a training from scratch would not even get there.
+Members fork from the shared weights: then they differ by what is compared, and less by the chances
+of a training's beginning. But where only hyperparameters are searched, and it takes most of the
+search, they begin with the weights that the search began with, for they have the time: what is
+best then is what a training will be best with, and no decay with which nothing is ever learned.
+
+Learning rates are compared only if it takes most of the search. Later, the weights are good
+already, and the rate that learns least keeps them so, where a training would not even get there.
 """
 
 from __future__ import annotations
@@ -27,7 +30,7 @@ from automl_spaces.decisions import Decisions
 from automl_spaces.errors import UserError
 
 EARLY: Final = 0.8
-"""The share of a search from which on members of a finish are trained from the beginning."""
+"""The share of a search from which on a finish is about learning rates, and may begin anew."""
 CERTAIN: Final = 0.95  # a probability, from which on nearly all members would have the candidate
 DRAWN: Final = 16  # networks for a member, until the constraints accept one, or one is new
 SURE: Final = 4.0
@@ -69,8 +72,8 @@ class Finish:
         if 0 < self.share < EARLY:
             self.about = [index for index in self.about if not self._is_rate(index)]
             self.share = self._share()
-        early = self.share >= EARLY
-        self.initial = [tensor.clone() for tensor in tensors_of(self.net)] if early else None
+        anew = self.share >= EARLY and not self.network
+        self.initial = [tensor.clone() for tensor in tensors_of(self.net)] if anew else None
 
     def begin(self, steps: int) -> int:
         """The step of a search that it begins with; `steps` if there is none."""

@@ -160,21 +160,28 @@ def test_a_learning_rate_is_compared_by_members_that_begin_early(
     assert ids == {"optimizer.weight_decay"} | ({"optimizer.lr"} if compared else set())
 
 
-@pytest.mark.parametrize(("trainings", "early"), [(2.0, False), (3.0, True)])
-def test_members_with_the_time_for_it_begin_anew(trainings: float, early: bool) -> None:
-    """With the weights that the search began with; the others with those that it has."""
-    net = lower(Space(linear(layer(WIDTH, 1), decays(*(i / 10 for i in range(8))))))
+@pytest.mark.parametrize(
+    ("trainings", "networks", "anew"), [(2.0, False, False), (3.0, False, True), (3.0, True, False)]
+)
+def test_members_with_the_time_for_it_begin_anew(
+    trainings: float, networks: bool, anew: bool
+) -> None:
+    """If they differ in hyperparameters alone; the others with the weights that the search has."""
+    first = oneof([layer(WIDTH, WIDTH), nn.Tanh()]) if networks else layer(WIDTH, WIDTH)
+    optimizer = decays(*(i / 10 for i in range(8)))
+    net = lower(Space(linear(sequence(layer(WIDTH, WIDTH), first, layer(WIDTH, 1)), optimizer)))
     search = AutoHAS(finish=trainings)
     search.setup(net, Task(GOAL))
     initial = tensors_of(net)[0].clone()
+    net.choose(search._record(frozenset()))
     search.train_weights(next(net.program.train_batches()))
     shared = tensors_of(net)[0].clone()
     assert not torch.equal(initial, shared)
     search.finish.compete(search._record(frozenset()), lambda index, place: 0.0, 50)
     assert search.finish.population is not None
     for member in search.finish.population.members:
-        assert torch.equal(member.tensors[0], initial if early else shared)
-        assert bool(member.states) != early
+        assert torch.equal(member.tensors[0], initial if anew else shared)
+        assert bool(member.states) != anew
 
 
 def test_decisions_below_another_candidate_count_with_it() -> None:
