@@ -108,8 +108,10 @@ class Finish:
         }
         start = {index: preferred(likely[index]) for index in left}
         networks = any(max(policy[index]) < CERTAIN for index in self.network)
+        rates = [index for index in left if self._is_rate(index)]
+        most, rng = self.members, self.search.rng
         records = {best: None}
-        for places in contenders(start, sizes, self.members, self.search.rng, networks=networks):
+        for places in contenders(start, sizes, most, rng, networks=networks, rates=rates):
             certain = {i: one_hot(place, sizes[i]) for i, place in places.items()}
             records[self._drawn(likely | certain, records)] = None
         if len(records) > 1:

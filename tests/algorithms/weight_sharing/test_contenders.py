@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import pytest
 
@@ -19,10 +19,13 @@ def drawn(
     most: int = 8,
     seed: int = 1,
     networks: bool = False,
+    rates: Sequence[int] = (),
 ) -> list[dict[int, int]]:
     """As a list."""
     rng = random.Random(seed)
-    return [dict(each) for each in contenders(best, sizes, most, rng, networks=networks)]
+    return [
+        dict(each) for each in contenders(best, sizes, most, rng, networks=networks, rates=rates)
+    ]
 
 
 def changed(places: Mapping[int, int], best: Mapping[int, int]) -> list[int]:
@@ -66,6 +69,19 @@ def test_the_network_is_a_thing_of_its_own(seed: int) -> None:
     assert len(found) == 7
     assert found.count(best) in {3, 4}
     assert len({each[2] for each in found}) == 8 - found.count(best)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_all_draw_a_learning_rate(seed: int) -> None:
+    """Each as often as the others, give or take one, while another thing is changed, or none."""
+    best, sizes = {0: 2, 3: 1}, {0: 5, 3: 7}
+    found = drawn(best, sizes, seed=seed, rates=[0])
+    assert len(found) == 7
+    assert {each[3] for each in found[:6]} == {0, 2, 3, 4, 5, 6}
+    assert found[6][3] == 1
+    counts = Counter(each[0] for each in found)
+    assert set(counts) == set(range(5))
+    assert set(counts.values()) == {1, 2}
 
 
 def test_networks_alone() -> None:
