@@ -4,10 +4,10 @@ Members differ in hyperparameters and, where the policy leaves decisions of the 
 networks, which are drawn from it: so that not all of them stand or fall with one. A policy that is
 sure gives all of them the same.
 
-Members fork from the shared weights: then they differ by what is compared, and less by the chances
-of a training's beginning. But where only hyperparameters are searched, and it takes most of the
-search, they begin with the weights that the search began with, for they have the time: what is
-best then is what a training will be best with, and no decay with which nothing is ever learned.
+Members fork from the shared weights, which spares them the beginning of a training. But where only
+hyperparameters are searched, and it takes most of the search, they begin with the weights that the
+search began with, for they have the time: what is best then is what a training will be best with,
+and no decay with which nothing is ever learned.
 
 Learning rates are compared only if it takes most of the search. Later, the weights are good
 already, and the rate that learns least keeps them so, where a training would not even get there.
