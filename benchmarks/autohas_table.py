@@ -104,6 +104,9 @@ class Bench:
     def __init__(self, case: str, options: Any) -> None:
         self.name, self.case, self.options = case, CASES[case], options
         self.trained: dict[str, dict[str, float]] = {}  # by decisions and seed
+        self.search = [f"autohas/{self.case.recipe}"]
+        for name in self.case.space:
+            self.search += ["-s", f"+overlays/{name}"]
 
     def found(self, row: str, seed: int, trials: int) -> Found | None:
         """A row from a seed; None where it is not there and is not to be run.
@@ -118,7 +121,7 @@ class Bench:
         algorithm = ["-a", "random", "--trials", "1", "--executor", "pool", "--workers", "1"]
         if row != STATIC:
             algorithm = ["-a", f"{{name: {row}}}", "--set", "baseline=false"]
-        data = self._run(f"autohas/{self.case.recipe}", study, seed, *algorithm)
+        data = self._run(self.search, study, seed, *algorithm)
         if data is None:
             return None
         best = data["best"]
@@ -131,7 +134,7 @@ class Bench:
 
     def _by_trials(self, row: str, study: str, seed: int, trials: int) -> Found | None:
         budget = ["-a", row, "--trials", str(trials)]
-        data = self._run(f"autohas/{self.case.recipe}", study, ELSEWHERE + seed, *budget)
+        data = self._run(self.search, study, ELSEWHERE + seed, *budget)
         if data is None:
             return None
         best = data["best"]
@@ -141,7 +144,7 @@ class Bench:
             static = self.options.folder / f"{again}.yaml"
             if not static.exists():
                 automl("best", study, "-o", static.name, folder=self.options.folder)
-            repeated = self._run(static.name, again, seed)
+            repeated = self._run([static.name], again, seed)
             if repeated is None:
                 return None
             self.trained[key] = repeated["best"]["metrics"]
@@ -155,13 +158,13 @@ class Bench:
             times = [report.time for report in ledger.reports(study.id, 0)]
         return len(times) * median(b - a for a, b in pairwise(times))
 
-    def _run(self, recipe: str, study: str, seed: int, *more: str) -> dict[str, Any] | None:
+    def _run(
+        self, recipe: Sequence[str], study: str, seed: int, *more: str
+    ) -> dict[str, Any] | None:
         if self.options.print and study not in self.options.known:
             return None
-        line = ["run", recipe, "--study", study, "--seed", str(seed), "--executor", "inline"]
+        line = ["run", *recipe, "--study", study, "--seed", str(seed), "--executor", "inline"]
         line += [*more, "--no-mlflow", "--json"]
-        if recipe.startswith("autohas/"):  # what is found is a program without a space
-            line += [part for name in self.case.space for part in ("-s", f"+overlays/{name}")]
         if self.options.quick:
             line += ["--set", "program.epochs=3"]
         return json.loads(automl(*line, folder=self.options.folder))  # type: ignore[no-any-return]

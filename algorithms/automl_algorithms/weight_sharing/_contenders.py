@@ -28,7 +28,7 @@ def contenders(
     rng: random.Random,
     *,
     networks: bool,
-    rates: Collection[int] = (),
+    rates: Collection[int],
 ) -> Iterator[Places]:
     """Places for open points by index: those of the members beside one that has the best ones.
 
@@ -54,12 +54,11 @@ def contenders(
     rows = list(_changes(best, others, most - 1, rng, networks))
     if rates:
         rows += [best] * (most - 1 - len(rows))
-    columns = [
-        [place for _ in range(0, len(rows), sizes[rate]) for place in _shuffled(sizes[rate], rng)]
-        for rate in rates
-    ]
-    for number, row in enumerate(rows):
-        yield {**row, **{rate: c[number] for rate, c in zip(rates, columns, strict=True)}}
+    for rate in rates:
+        size = sizes[rate]
+        drawn = [p for _ in range(0, len(rows), size) for p in rng.sample(range(size), size)]
+        rows = [{**row, rate: place} for row, place in zip(rows, drawn, strict=False)]
+    yield from rows
 
 
 def _changes(
@@ -79,7 +78,3 @@ def _changes(
         for part in range(count):
             low, high = (len(others) * each // count for each in (part, part + 1))
             yield {**best, index: others[rng.randrange(low, high)]}
-
-
-def _shuffled(size: int, rng: random.Random) -> list[int]:
-    return rng.sample(range(size), size)

@@ -25,6 +25,7 @@ from torch import Tensor
 
 from automl_algorithms.weight_sharing._evidence import Evidence
 from automl_algorithms.weight_sharing._halving import rungs
+from automl_algorithms.weight_sharing._temporary import copied
 from automl_algorithms.weight_sharing.search import Batch, Diverged, Moment, SupernetSearch
 from automl_algorithms.weight_sharing.supernet import Supernet
 from automl_spaces.decisions import Decisions
@@ -56,9 +57,7 @@ class Member:
     def forked(cls, record: Decisions, net: Supernet) -> Member:
         """With copies of all that a program has now, which is then at this record."""
         net.choose(record)
-        states = _states(net)
-        for number, state in states.items():
-            states[number] = {key: _copied(value) for key, value in state.items()}
+        states = {number: copied(state) for number, state in _states(net).items()}
         return cls(record, [tensor.clone() for tensor in tensors_of(net)], states)
 
 
@@ -204,10 +203,9 @@ class Population:
         """The program goes on where the member stands."""
         self.net.choose(member.record)
         model, optimizer = self.net.model, self.net.program.optimizer
-        now = (*model.parameters(), *model.buffers())
-        for tensor, data in zip(now, member.tensors, strict=True):
-            tensor.data = data
         weights = list(model.parameters())
+        for tensor, data in zip((*weights, *model.buffers()), member.tensors, strict=True):
+            tensor.data = data
         optimizer.state.clear()
         optimizer.state.update({weights[n]: state for n, state in member.states.items()})
 
@@ -225,7 +223,3 @@ def _states(net: Supernet) -> dict[int, dict[str, Any]]:
     """Those that a program's optimiser has of parameters, by their numbers."""
     state = net.program.optimizer.state
     return {n: state[weight] for n, weight in enumerate(net.model.parameters()) if weight in state}
-
-
-def _copied(value: Any) -> Any:
-    return value.clone() if isinstance(value, Tensor) else value

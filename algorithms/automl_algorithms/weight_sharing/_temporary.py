@@ -8,6 +8,7 @@ momenta, and is exact, bit for bit, for any optimiser of PyTorch.
 from __future__ import annotations
 
 import copy
+from collections.abc import Mapping
 from types import TracebackType
 from typing import Any
 
@@ -80,8 +81,12 @@ class Temporary:
                 weight.data = weight.data.clone()
                 self._states[weight] = known = state.get(weight)
                 if known is not None:
-                    state[weight] = {key: _copied(value) for key, value in known.items()}
+                    state[weight] = copied(known)
 
 
-def _copied(value: Any) -> Any:
-    return value.clone() if isinstance(value, Tensor) else copy.deepcopy(value)
+def copied(state: Mapping[str, Any]) -> dict[str, Any]:
+    """An optimiser's state of one weight, of which nothing is shared with the original."""
+    return {
+        key: value.clone() if isinstance(value, Tensor) else copy.deepcopy(value)
+        for key, value in state.items()
+    }
