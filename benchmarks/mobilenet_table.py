@@ -21,6 +21,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 from pathlib import Path
 from statistics import mean
 from typing import Any, NamedTuple
@@ -46,11 +47,19 @@ class Row(NamedTuple):
         """How `automl report` names the row."""
         return f"{self.recipe.replace('/', '-')} {self.algorithm}"
 
+    @property
+    def static(self) -> bool:
+        """Whether there is nothing to be searched."""
+        return self.space in (STATIC.space, SHALLOW.space)
+
 
 FRESH = 101  # the first seed of trainings after a search
 TUNAS = ("-a", "tunas", "--set", "baseline=false")
+STATIC = Row("static", "random", (), "mobilenet/static")
+SHALLOW = Row("shallow", "random", (), "mobilenet/shallow")
+S1 = "mobilenet/shallow_s1"
 ROWS = (
-    Row("static", "random", (), "mobilenet/static"),
+    STATIC,
     Row("static -> S1", "random", ("mobilenet/static", "mobilenet/s1"), "mobilenet/s1"),
     Row("S1", "bayesian", ("mobilenet/s1", "-a", "bayesian"), "mobilenet/s1", ("-a", "bayesian")),
     Row("static -> S2", "random", ("mobilenet/static", "mobilenet/s2"), "mobilenet/s2"),
@@ -58,6 +67,10 @@ ROWS = (
     Row("S2", "tunas", ("mobilenet/s2", "-a", "tunas"), "mobilenet/s2", TUNAS),
     Row("S3", "tunas", ("mobilenet/s3", "-a", "tunas"), "mobilenet/s3", TUNAS),
     Row("S1, S2 -> S3", "random", ("mobilenet/s1", "mobilenet/s3"), "mobilenet/s3"),
+    SHALLOW,
+    Row("shallow -> S1", "random", (SHALLOW.recipe, S1), S1),
+    Row("shallow S1", "bayesian", (S1, "-a", "bayesian"), S1, ("-a", "bayesian")),
+    Row("shallow S1", "tunas", (S1, "-a", "tunas"), S1, TUNAS),
 )
 
 
@@ -77,27 +90,31 @@ def main() -> None:
     workers = ["--workers", str(options.workers)] if options.workers else []
     for seed in range(options.seeds):
         for row in chosen:
-            trials = (
-                []
-                if row.space == "static" or row.algorithm == "tunas"
-                else ["--trials", str(options.trials)]
-            )
+            once = row.static or row.algorithm == "tunas"
+            trials = [] if once else ["--trials", str(options.trials)]
             line = ["run", row.recipe, *row.options, *trials, *workers, "--seed", str(seed)]
             automl(*line, folder=options.folder)
             train_again(row, seed, options)
     found = json.loads(automl("report", "mobilenet-", "--json", folder=options.folder))
     groups = {g["group"]: g for g in found["groups"]}
-    unit = groups[ROWS[0].group]["seconds"]
-    text = "\n".join(table([line_of(row, groups[row.group], unit, options) for row in chosen]))
+    units = {row.space: groups[row.group]["seconds"] for row in chosen if row.static}
+    lines = [line_of(row, groups[row.group], units, options) for row in chosen]
     seeds = f"{options.seeds} seed" + "s" * (options.seeds != 1)
-    text += f"\n\n{seeds}, {options.trials} trials a search; one static training: {unit:.1f} s.\n"
+    lengths = ", ".join(f"{name} {seconds:.1f} s" for name, seconds in units.items())
+    text = "\n".join(table(lines))
+    text += f"\n\n{seeds}, {options.trials} trials a search; one training: {lengths}.\n"
     print(text)
     if options.output:
         options.output.write_text(text, encoding="utf-8")
 
 
-def line_of(row: Row, group: dict[str, Any], unit: float, options: Any) -> list[str]:
-    """The cells of a row."""
+def line_of(row: Row, group: dict[str, Any], units: dict[str, float], options: Any) -> list[str]:
+    """The cells of a row.
+
+    Args:
+        units: seconds of a training of each static program.
+    """
+    unit = units.get((SHALLOW if "shallow" in row.recipe else STATIC).space, math.nan)
     metrics = group["metrics"]
     lines = "-"
     if row.before:
@@ -105,8 +122,6 @@ def line_of(row: Row, group: dict[str, Any], unit: float, options: Any) -> list[
         lines = f"+{change['lines_added']}"
         if change["overlay_lines"][0]:
             lines += f" (overlay {change['overlay_lines'][0]})"
-    static = row.space == "static"
-
     seconds = group["seconds"]
     if row.algorithm == "tunas":
         seconds = supernet_seconds(row, options)
@@ -117,9 +132,9 @@ def line_of(row: Row, group: dict[str, Any], unit: float, options: Any) -> list[
 
     cells = [
         row.space,
-        "-" if static else row.algorithm,
+        "-" if row.static else row.algorithm,
         lines,
-        "-" if static else f"{seconds / unit:.1f}",
+        "-" if row.static else f"{seconds / unit:.1f}",
         "1",
         accuracy("accuracy"),
         accuracy("test_accuracy"),

@@ -14,6 +14,7 @@ class Preset(NamedTuple):
     delay: float
     warmup: float
     resample: bool
+    every: int
     samples: int
     momentum: float
     scale: float
@@ -29,7 +30,8 @@ PRESETS: Final = {
         delay=0.4,
         warmup=0.2,
         resample=False,
-        samples=1,
+        every=4,
+        samples=4,
         momentum=0.0,
         scale=0.0,
         unidentified="static",
@@ -42,6 +44,7 @@ PRESETS: Final = {
         delay=0.25,
         warmup=0.25,
         resample=False,
+        every=1,
         samples=1,
         momentum=0.0,
         scale=0.0,
@@ -55,6 +58,7 @@ PRESETS: Final = {
         delay=0.3,
         warmup=0.3,
         resample=True,
+        every=1,
         samples=1,
         momentum=0.5,
         scale=1e-3,

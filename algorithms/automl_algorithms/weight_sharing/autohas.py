@@ -94,7 +94,7 @@ class AutoHAS(TuNAS):
         beta: float | None = None,
         delay: float | None = None,
         warmup: float | None = None,
-        samples: int | None = None,
+        samples: int = 1,
         cost: str | None = None,
         target: float | None = None,
         shape: Literal["absolute", "hinge", "mnas", "mnas_hard"] | None = None,

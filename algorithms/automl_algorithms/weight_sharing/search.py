@@ -206,6 +206,25 @@ class SupernetSearch(ABC):
         """
         return self._reward([batch])
 
+    def measured(self, batches: Iterable[Batch] | None) -> Mapping[str, float]:
+        """The metrics on batches of the validation part, with the gates as they are set.
+
+        The objective's is among them; normalisation is as for `reward`.
+
+        Args:
+            batches: the whole part if None.
+        """
+        goal, program = self.task.objective, self.net.program
+        with torch.no_grad(), batch_statistics(program.model):
+            found: Mapping[str, float] = program.evaluate(batches)
+        if goal.metric not in found:
+            raise UserError(
+                f"the objective is {goal.metric}, and evaluate() gives {', '.join(found)}",
+                path="objective",
+                hint="a search by weight sharing is rewarded by what evaluate() gives",
+            )
+        return found
+
     def score(self, decisions: Decisions, batches: Iterable[Batch] | None = None) -> float:
         """The reward of one record with the shared weights.
 
@@ -277,16 +296,8 @@ class SupernetSearch(ABC):
         raise UserError(problems.found)
 
     def _reward(self, batches: Iterable[Batch] | None) -> float:
-        goal, program = self.task.objective, self.net.program
-        with torch.no_grad(), batch_statistics(program.model):
-            found = program.evaluate(batches)
-        if goal.metric not in found:
-            raise UserError(
-                f"the objective is {goal.metric}, and evaluate() gives {', '.join(found)}",
-                path="objective",
-                hint="a search by weight sharing is rewarded by what evaluate() gives",
-            )
-        return goal.reward(float(found[goal.metric]))
+        goal = self.task.objective
+        return goal.reward(float(self.measured(batches)[goal.metric]))
 
 
 _BESIDE = {

@@ -6,8 +6,9 @@ training batch, and then judged on a validation batch:
     R = Q + beta |T / T0 - 1|,  beta < 0           the absolute reward, section 3.1
     ascend (R - b) grad log p(record),  b the running mean of R
 
-With several `samples`, others are judged on the same batch, and b is the mean of the others' R:
-what a batch has in common for all paths is then no noise.
+Several `samples` that are judged on the same batch are compared with each other: b is the mean of
+the others' R, and what a batch has in common for all paths is then no noise. That is most of it, so
+by default four are judged in every fourth step, rather than one in each.
 
 Q is the quality, T a cost of the record and T0 its target: so the search itself ends where the
 cost is met, while with earlier rewards (Tan et al. 2019, MnasNet) beta had to be tuned for it.
@@ -57,19 +58,21 @@ class TuNAS(SupernetSearch):
     """REINFORCE over paths with a cost to be met.
 
     Args:
-        preset: a named setting of the ten options below.
+        preset: a named setting of the eleven options below.
         lr: of the policy.
         growth: what the learning rate is multiplied by from the end of the delay to the end.
         beta: weight of the cost in the reward; negative.
         delay: share of the search in which the policy rests.
         warmup: share of the search in which decisions may be forced; at most the delay.
         resample: judge another path than the one that was trained in the step.
-        samples: paths that are judged in each step, on one batch.
+        every: paths are judged in each so manieth step.
+        samples: how many then, on one batch.
         momentum: the first of Adam's decay rates; TuNAS has 0.
         scale: standard deviation of the logits to begin with.
-        unidentified: what the search ends with: the static program, changed where that raises what
-            all changes together gain in quality, less four standard errors of it, if that program
-            is in the space and meets the targets of the costs; or what the policy prefers.
+        unidentified: what the search ends with: the static program, changed as far as all changes
+            together gain by more than four standard errors, in the loss where the program gives
+            one, if that program is in the space and meets the targets of the costs; or what the
+            policy prefers.
         cost: the name of a cost in the recipe; None: all that its constraints bound.
         target: of that cost; None: the middle of its bounds, or the one bound that there is.
         shape: of the reward; None: absolute, but hinge for a cost with an upper bound only.
@@ -93,6 +96,7 @@ class TuNAS(SupernetSearch):
         delay: float | None = None,
         warmup: float | None = None,
         resample: bool | None = None,
+        every: int | None = None,
         samples: int | None = None,
         momentum: float | None = None,
         scale: float | None = None,
@@ -108,7 +112,7 @@ class TuNAS(SupernetSearch):
     ) -> None:
         self.options = chosen(
             PRESETS, preset, lr=lr, growth=growth, beta=beta, delay=delay, warmup=warmup,
-            resample=resample, samples=samples, momentum=momentum, scale=scale,
+            resample=resample, every=every, samples=samples, momentum=momentum, scale=scale,
             unidentified=unidentified,
         )  # fmt: skip
         one_of("unidentified", self.options.unidentified, ("static", "policy"))
@@ -117,8 +121,9 @@ class TuNAS(SupernetSearch):
                 "expected 0 <= warmup <= delay < 1, got warmup "
                 f"{self.options.warmup:g} and delay {self.options.delay:g}"
             )
-        if self.options.samples < 1:
-            raise UserError(f"samples must be at least 1, got {samples}")
+        for name in ("every", "samples"):
+            if getattr(self.options, name) < 1:
+                raise UserError(f"{name} must be at least 1, got {getattr(self.options, name)}")
         if priced < 2:
             raise UserError(f"priced must be at least 2, for a comparison, got {priced}")
         if networks < 1:
@@ -158,18 +163,19 @@ class TuNAS(SupernetSearch):
         self.net.choose(decisions)
         self._force(decisions, at, self.net.live | self.net.inert)
         seen = {"loss": self.train_weights(train)}
-        if at.progress < self.options.delay:
+        if at.progress < self.options.delay or at.step % self.options.every:
             return seen
         drawn = [] if self.options.resample else [decisions]
         while len(drawn) < self.options.samples:
             drawn.append(self.logits.sample(self.rng))
         batch = valid()
-        judged = [self._judged(each, batch) for each in drawn]
-        self.effects.take(drawn, [found["quality"] for found in judged], at.progress)
+        judged, shown = zip(*(self._judged(each, batch) for each in drawn), strict=True)
+        self.effects.take(drawn, shown, at.progress)
         shared = self.net.gates.keys() - self.net.inert
         self._ascend(drawn, [found["reward"] for found in judged], at, shared)
         if self.net.inert:
-            self._ascend_inert(drawn[0], judged[0]["quality"], at)
+            for each, found in zip(drawn, judged, strict=True):
+                self._ascend_inert(each, found["quality"], at)
         for key in judged[0]:
             finite = [found[key] for found in judged if math.isfinite(found[key])]
             if finite:
@@ -229,10 +235,16 @@ class TuNAS(SupernetSearch):
             for name, (target, shape) in self.targets.items()
         )
 
-    def _judged(self, decisions: Decisions, batch: Batch) -> dict[str, float]:
-        """The quality of a record on a batch, its reward and its costs."""
+    def _judged(self, decisions: Decisions, batch: Batch) -> tuple[dict[str, float], float]:
+        """The quality of a record on a batch, its reward, its costs; and what is explained.
+
+        That is the loss, if the program gives it: of records on one batch it tells several times as
+        much as an accuracy, which counts a hundred images as right or wrong.
+        """
         self.net.choose(decisions)
-        return self._priced(decisions, self.reward(batch))
+        goal, metrics = self.task.objective, self.measured([batch])
+        found = self._priced(decisions, goal.reward(float(metrics[goal.metric])))
+        return found, -float(metrics["loss"]) if "loss" in metrics else found["quality"]
 
     def _priced(self, decisions: Decisions, quality: float) -> dict[str, float]:
         costs = self.task.costs(decisions) if self.targets else {}  # to count them takes time

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import itertools
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from statistics import fmean
+from typing import Any
 
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from torch import Tensor
 
 from automl_algorithms.weight_sharing._backed import DOUBT, Backed
 from automl_algorithms.weight_sharing._effects import Effects
@@ -22,7 +25,7 @@ from automl_spaces.objective import Objective
 from automl_spaces.registry import symbolize
 from automl_spaces.space import Space
 
-from .bandit import arm, casino, prices, search, sequence
+from .bandit import Casino, arm, casino, prices, search, sequence
 
 SIZE, CANDIDATES = 6, 4
 
@@ -209,3 +212,54 @@ def test_tunas_ends_with_its_policy_where_the_static_program_is_too_dear() -> No
     """It costs 5, and is no place to begin at when 9 is wanted."""
     derived, policy = tuned((8.5, 9.5), 1.0)
     assert derived == policy
+
+
+class Weather(Casino):
+    """Batches differ more than paths do; one image is right or wrong, and the loss tells more."""
+
+    def valid_batches(self) -> Iterator[Tensor]:
+        """How easy each is."""
+        rng = random.Random(1)
+        while True:
+            yield torch.tensor(rng.gauss(0, 1))
+
+    def evaluate(self, batches: Iterable[Tensor] | None = None) -> dict[str, float]:
+        """Of the first batch."""
+        (batch,) = batches or ()
+        found = self.model(batch).item()
+        return self.told(found)
+
+    def told(self, found: float) -> dict[str, float]:
+        """The accuracy alone."""
+        return {"accuracy": found}
+
+
+class Graded(Weather):
+    """Gives a loss, too, beside an accuracy that is the same for all."""
+
+    def told(self, found: float) -> dict[str, float]:
+        """Both."""
+        return {"accuracy": 0.5, "loss": -found}
+
+
+weather, graded = symbolize(Weather), symbolize(Graded)
+
+
+def in_weather(program: Any, **options: Any) -> list[int]:
+    """Places that TuNAS derives; in each of five decisions the second arm is a bit better."""
+    rows = [[0.0, 0.1]] * 5
+    choices = [oneof([arm(w) for w in row], default=arm(row[0])) for row in rows]
+    net = lower(Space(program(model=sequence(*choices))))
+    derived = next(search(TuNAS(**options), net, 300).derive(lambda: None))
+    return [p.place(v) for p, v in zip(net.space.points, derived.values, strict=True)]
+
+
+def test_what_paths_have_in_common_on_a_batch_hides_nothing() -> None:
+    """Judged one by one nothing is seen; as many judgements, four on a batch, show everything."""
+    assert in_weather(weather, every=1, samples=1) == [0] * 5
+    assert in_weather(weather) == [1] * 5
+
+
+def test_the_loss_is_what_effects_are_of() -> None:
+    """If the program gives one; the policy goes by the objective alone."""
+    assert in_weather(graded) == [1] * 5

@@ -104,6 +104,7 @@ def test_targets_come_from_the_constraints() -> None:
         {"delay": 0.1, "warmup": 0.2},
         {"delay": 1.0},
         {"samples": 0},
+        {"every": 0},
         {"priced": 1},
         {"preset": "papers"},
     ],
@@ -215,13 +216,13 @@ def test_it_holds_the_target(seed: int) -> None:
 
 def test_paths_on_one_batch_are_compared_with_each_other() -> None:
     """What all have in common is no advantage: equal rewards teach nothing."""
-    tunas = ready(bandit([[0.5 + 1e-9 * i for i in range(5)]] * 6), samples=3, lr=0.1)
+    tunas = ready(bandit([[0.5 + 1e-9 * i for i in range(5)]] * 6), every=1, lr=0.1)
     batch = torch.zeros(())
     for step in range(50, 60):
         seen = tunas.step(batch, lambda: batch, Moment(0, step, 1, 100))
     assert seen["reward"] == pytest.approx(0.5)
     assert all(logits.abs().max() < 1e-3 for logits in tunas.logits.parameters())
-    found = search(TuNAS(samples=3), bandit(ROWS), 1500)
+    found = search(TuNAS(every=1, samples=3), bandit(ROWS), 1500)
     assert all(max(chances) == chances[2] for chances in found.policy().values())
 
 
@@ -274,6 +275,6 @@ def test_the_paths_it_trains_are_the_records_it_draws() -> None:
     before = net.model[0].candidates[0].weight.clone()
     batch = net.program.batch
     assert isinstance(net.program, Fit)
-    seen = tunas.step(batch, lambda: batch, Moment(0, 9, 1, 10))
+    seen = tunas.step(batch, lambda: batch, Moment(0, 8, 1, 10))
     assert torch.equal(net.model[0].candidates[0].weight, before)
     assert seen["quality"] == seen["reward"]
