@@ -6,8 +6,9 @@ import time
 from typing import TYPE_CHECKING, Final
 
 from automl_algorithms.weight_sharing.derivation import preferred
+from automl_algorithms.weight_sharing.identified import entropy
 from automl_cli.formats import duration, number, short_name
-from automl_cli.policies import Policy, entropy, has_learned, most_decided
+from automl_cli.policies import Policy, has_learned, most_decided
 
 if TYPE_CHECKING:
     from rich.console import RenderableType

@@ -16,8 +16,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 from automl_algorithms.pareto import non_dominated
+from automl_algorithms.weight_sharing.identified import entropy
 from automl_cli.ledger_schema import ReportRow, StudyRow, SupernetRow, TrialRow
-from automl_cli.policies import entropy, has_learned, read_policy
+from automl_cli.policies import has_learned, read_policy
 from automl_cli.progress import MET
 from automl_spaces.objective import Objective
 

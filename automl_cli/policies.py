@@ -6,9 +6,10 @@ A policy gives for each decision point, by its index, the probabilities of its c
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Mapping, Sequence
 from typing import Final
+
+from automl_algorithms.weight_sharing.identified import entropy
 
 Policy = Mapping[int, Sequence[float]]
 _EVEN: Final = 0.9999  # entropies above are those of a policy that has learned nothing
@@ -17,13 +18,6 @@ _EVEN: Final = 0.9999  # entropies above are those of a policy that has learned 
 def read_policy(record: str) -> dict[int, list[float]]:
     """The policy of a row of the ledger's table `supernets`."""
     return {int(index): chances for index, chances in json.loads(record).items()}
-
-
-def entropy(chances: Sequence[float]) -> float:
-    """As a share of the largest: 1 uniform, 0 decided; 0 also where nothing is to be decided."""
-    if len(chances) < 2:
-        return 0.0
-    return -sum(p * math.log(p) for p in chances if p > 0) / math.log(len(chances))
 
 
 def most_decided(policy: Policy) -> list[int]:

@@ -7,7 +7,8 @@ import math
 import pytest
 
 from automl_algorithms.weight_sharing.derivation import preferred
-from automl_cli.policies import entropy, has_learned, most_decided, read_policy
+from automl_algorithms.weight_sharing.identified import entropy
+from automl_cli.policies import has_learned, most_decided, read_policy
 
 
 def test_entropy_is_a_share_of_the_largest() -> None:

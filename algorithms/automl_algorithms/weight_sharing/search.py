@@ -18,6 +18,7 @@ import torch
 
 from automl_algorithms.contract import Capabilities, kinds
 from automl_algorithms.weight_sharing.derivation import Policy, argmax, most_probable, sample
+from automl_algorithms.weight_sharing.identified import entropy
 from automl_algorithms.weight_sharing.norms import batch_statistics
 from automl_algorithms.weight_sharing.supernet import Supernet
 from automl_algorithms.weight_sharing.tree import listed
@@ -313,9 +314,5 @@ def _rank(reward: float) -> float:
 
 def mean_entropy(policy: Policy) -> float:
     """Of the distributions of all points, each as a share of its largest: 1 uniform, 0 decided."""
-    shares = [
-        -sum(p * math.log(p) for p in chances if p > 0) / math.log(len(chances))
-        for chances in policy.values()
-        if len(chances) > 1
-    ]
+    shares = [entropy(chances) for chances in policy.values() if len(chances) > 1]
     return sum(shares) / len(shares) if shares else 0.0
