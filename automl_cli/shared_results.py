@@ -12,10 +12,13 @@ from automl_cli.rank_correlation import kendall_tau
 from automl_cli.shared_identified import Found, identification
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from automl_cli.ledger import Ledger
     from automl_cli.ledger_schema import StudyRow
     from automl_cli.shared_search import SharedSearch
 
+BACKED: Final = "backed/"  # before what a supernet's last record tells of such changes
 SHARED: Final = "shared_"  # before a metric: its value with the weights of the supernet
 _FEWEST: Final = 3  # trials to rank
 
@@ -29,6 +32,31 @@ class DerivedRecord(NamedTuple):
     scratch: float | None
 
 
+class Backing(NamedTuple):
+    """What is known of the changes to the static program that a search ended with.
+
+    Args:
+        changes: how many decisions are made otherwise.
+        of: so many.
+        gain: of all changes together, by the shared weights: in the loss, or in the objective.
+        error: its standard error.
+    """
+
+    changes: int
+    of: int
+    gain: float
+    error: float
+
+    def line(self) -> str:
+        """For a person."""
+        if not self.changes:
+            return "the static program: no change of it is backed by what shared weights show"
+        return (
+            f"the static program with {self.changes} of {self.of} decisions changed: by shared "
+            f"weights this gains {self.gain:.2g} ± {self.error:.1g}"
+        )
+
+
 class SharedResult(NamedTuple):
     """The supernet of a study and what came out of it.
 
@@ -40,6 +68,7 @@ class SharedResult(NamedTuple):
         skipped: steps that were left out.
         tau: Kendall's tau-b between shared and real values of `ranked` trials; None for few.
         decisions: what the policy came to in each, once there is one.
+        backing: of the first derived record, where the algorithm ends with changes that are backed.
     """
 
     metric: str
@@ -53,6 +82,7 @@ class SharedResult(NamedTuple):
     ranked: int
     derived: list[DerivedRecord]
     decisions: list[Found]
+    backing: Backing | None
 
     def lines(self) -> list[str]:
         """For a person."""
@@ -73,6 +103,8 @@ class SharedResult(NamedTuple):
             found.append(
                 f"shared weights rank {self.ranked} trials with Kendall's tau {self.tau:.2f}"
             )
+        if self.backing is not None and self.derived:
+            found.append(self.backing.line())
         unclear = shared_identified.line(self.decisions)
         return found if unclear is None else [*found, unclear]
 
@@ -83,6 +115,7 @@ class SharedResult(NamedTuple):
             "seconds": round(self.seconds, 3),
             "derived": [record._asdict() for record in self.derived],
             "decisions": [each.as_data() for each in self.decisions],
+            "backing": None if self.backing is None else self.backing._asdict(),
         }
 
 
@@ -106,6 +139,7 @@ def shared_result(ledger: Ledger, study: StudyRow, search: SharedSearch) -> Shar
         derived.append(DerivedRecord(record.as_dict(), search.shared[record], trial, scratch))
     rows = ledger.supernets(study.id)
     last = rows[-1] if rows else None
+    metrics = json.loads(last.metrics) if last else {}
     seconds = search.seconds or (last.seconds if last else 0.0)
     default = search.space.default()
     static = completed.get(default.to_json()) if default is not None else None
@@ -117,9 +151,18 @@ def shared_result(ledger: Ledger, study: StudyRow, search: SharedSearch) -> Shar
         search.loop.steps,
         seconds,
         seconds / training if training else None,
-        int(json.loads(last.metrics).get("skipped", 0)) if last else 0,
+        int(metrics.get("skipped", 0)),
         None if math.isnan(tau) else tau,
         len(pairs),
         derived,
         identification(search.space, last, search.derived[0] if search.derived else None),
+        _backing(search, metrics),
     )
+
+
+def _backing(search: SharedSearch, metrics: Mapping[str, float]) -> Backing | None:
+    changes = metrics.get(f"{BACKED}changes")
+    if changes is None:
+        return None
+    of = sum(gate.size > 1 for gate in search.loop.net.gates.values())
+    return Backing(int(changes), of, metrics[f"{BACKED}gain"], metrics[f"{BACKED}error"])

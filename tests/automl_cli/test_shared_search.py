@@ -97,6 +97,23 @@ def test_the_comparison_does_not_depend_on_the_algorithm(project: Project) -> No
     assert len({*found[0]} & {*found[1]}) >= 4
 
 
+def test_what_backs_the_found_program_is_told(project: Project) -> None:
+    """Of tunas, which ends with the static program and what it can back; in words and as data."""
+    write_recipe(project)
+    _, out, _ = project("run", "recipe.yaml", "-a", "tunas", "--study", "t", "--json")
+    found = json.loads(out)["supernet"]
+    backing, (first, *_) = found["backing"], found["derived"]
+    static = json.loads(project.finished()[0].decisions)
+    changed = sum(static[id] != value for id, value in first["decisions"].items())
+    assert (backing["changes"], backing["of"]) == (changed, len(found["decisions"]))
+    assert backing["gain"] >= 0
+    assert backing["error"] >= 0
+    _, out, err = project("run", "recipe.yaml", "-a", "tunas", "--study", "t")
+    assert "the static program" in out + err
+    _, out, _ = project("run", "recipe.yaml", "--study", "r", "--json")
+    assert json.loads(out)["supernet"]["backing"] is None
+
+
 def test_constraints_hold_for_all_that_is_trained(tmp_path: Path, project: Project) -> None:
     """Derived and random records are within them; when none is, that is the message."""
     settings = {

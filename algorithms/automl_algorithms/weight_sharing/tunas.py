@@ -191,23 +191,33 @@ class TuNAS(SupernetSearch):
         if self.front is not None:
             policy = partial(self.logits.sample, self.rng)
             yield from shared_front(self, self.front, self.networks, policy, valid)
-        static = self.net.space.default()
-        stays = self.options.unidentified == "static" and not self.net.inert
-        if stays and static is not None:
-            effects, settled = self.effects, self.net.settled
-            found = Backed(static, self.policy(), effects, self._meets, settled).record()
-            if found is not None:
-                yield found
+        backed = self._backed()
+        if backed is not None:
+            yield backed[1]
         yield from super().derive(valid)
 
     def found(self) -> dict[str, float]:
-        """As `evidence/<index>`, how well what the policy prefers is backed, in standard errors."""
+        """As `evidence/<index>`, how well what the policy prefers is backed, in standard errors.
+
+        And of the static program, if the search ends with that or changes of it: how many there
+        are (`backed/changes`), what they gain together (`backed/gain`) and its standard error
+        (`backed/error`).
+        """
         policy = self.policy().items()
-        return {
+        told = {
             f"evidence/{index}": self.evidence.of(index, preferred(p))
             for index, p in policy
             if len(p) > 1
         }
+        backed = self._backed()
+        if backed is not None:
+            static, record = backed
+            changes = sum(a != b for a, b in zip(static.values, record.values, strict=True))
+            means, errors = self.effects.gains([record], static)
+            told["backed/changes"] = float(changes)
+            told["backed/gain"] = float(means[0])
+            told["backed/error"] = float(errors[0, 0].clamp(min=0).sqrt())
+        return told
 
     def rewarded(self, quality: float, costs: Mapping[str, float]) -> float:
         """The reward of a record: its quality, changed by its costs.
@@ -224,6 +234,17 @@ class TuNAS(SupernetSearch):
             found = shaped(found, costs[name] / target, shape, self.options.beta)
         self.worst = found if self.worst is None else min(self.worst, found)
         return found
+
+    def _backed(self) -> tuple[Decisions, Decisions] | None:
+        """The static program's record, and the one with changes that are backed.
+
+        None where the search ends with its policy.
+        """
+        static = self.net.space.default()
+        if self.options.unidentified != "static" or self.net.inert or static is None:
+            return None
+        found = Backed(static, self.policy(), self.effects, self._meets, self.net.settled).record()
+        return None if found is None else (static, found)
 
     def _meets(self, decisions: Decisions) -> bool:
         """Whether a record keeps the constraints, and its costs are as good as on their targets."""

@@ -245,21 +245,34 @@ class Graded(Weather):
 weather, graded = symbolize(Weather), symbolize(Graded)
 
 
-def in_weather(program: Any, **options: Any) -> list[int]:
-    """Places that TuNAS derives; in each of five decisions the second arm is a bit better."""
+def in_weather(program: Any, **options: Any) -> TuNAS:
+    """A search; in each of five decisions the second arm is a bit better."""
     rows = [[0.0, 0.1]] * 5
     choices = [oneof([arm(w) for w in row], default=arm(row[0])) for row in rows]
     net = lower(Space(program(model=sequence(*choices))))
-    derived = next(search(TuNAS(**options), net, 300).derive(lambda: None))
-    return [p.place(v) for p, v in zip(net.space.points, derived.values, strict=True)]
+    tunas = TuNAS(**options)
+    search(tunas, net, 300)
+    return tunas
+
+
+def places(tunas: TuNAS) -> list[int]:
+    """Those that it derives."""
+    values = next(tunas.derive(lambda: None)).values
+    return [p.place(v) for p, v in zip(tunas.net.space.points, values, strict=True)]
 
 
 def test_what_paths_have_in_common_on_a_batch_hides_nothing() -> None:
     """Judged one by one nothing is seen; as many judgements, four on a batch, show everything."""
-    assert in_weather(weather, every=1, samples=1) == [0] * 5
-    assert in_weather(weather) == [1] * 5
+    alone = in_weather(weather, every=1, samples=1)
+    assert places(alone) == [0] * 5
+    assert alone.found()["backed/changes"] == 0
+    together = in_weather(weather)
+    assert places(together) == [1] * 5
+    assert together.found()["backed/changes"] == 5
+    assert together.found()["backed/gain"] == pytest.approx(0.5, abs=0.05)
+    assert together.found()["backed/error"] < 0.05
 
 
 def test_the_loss_is_what_effects_are_of() -> None:
     """If the program gives one; the policy goes by the objective alone."""
-    assert in_weather(graded) == [1] * 5
+    assert places(in_weather(graded)) == [1] * 5
