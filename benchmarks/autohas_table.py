@@ -69,7 +69,13 @@ CASES = {
     "mnist_both": Case("static_mnist5k", "Weight decay and mixup, MNIST", BOTH),
 }
 STATIC = "static"
-SHARED = ("autohas", "autohas, finish: 2", "autohas, finish: 3", "autohas, finish: 4")
+SHARED = (
+    "autohas",
+    "autohas, finish: 2",
+    "autohas, finish: 3",
+    "autohas, finish: 4",
+    "autohas, finish: 5",
+)
 TRIALS = ("random", "bayesian")
 ROWS = (STATIC, *SHARED, *TRIALS)
 HEAD = ("", "seeds", "search cost", "validation %", "gain", "test %", "gain", "chosen by", "found")
