@@ -97,7 +97,7 @@ def main() -> None:
             train_again(row, seed, options)
     found = json.loads(automl("report", "mobilenet-", "--json", folder=options.folder))
     groups = {g["group"]: g for g in found["groups"]}
-    units = {row.space: groups[row.group]["seconds"] for row in chosen if row.static}
+    units = {s.space: groups[s.group]["seconds"] for s in (STATIC, SHALLOW) if s.group in groups}
     lines = [line_of(row, groups[row.group], units, options) for row in chosen]
     seeds = f"{options.seeds} seed" + "s" * (options.seeds != 1)
     lengths = ", ".join(f"{name} {seconds:.1f} s" for name, seconds in units.items())
