@@ -7,6 +7,11 @@ goes on, until two are left at the end of the schedule: successive halving (Jami
 2016), where each rung costs as much as every other, or members stay longer if trainings are left to
 spend.
 
+A member is judged by the mean of its latest weights, which tells what it would come to if its
+learning rate fell to zero here (Izmailov et al. 2018, arXiv 1803.05407; Sandler et al. 2023, arXiv
+2301.02312). Rungs end where the rate is high: weights swing by points from step to step there, and
+most where the weight decay is high that will be the best in the end.
+
 Members may fork from the shared weights, which saves them the beginning of a training: what a
 wrong weight decay left in the weights, a right one undoes within 1 / (learning rate * weight decay)
 steps. But a decay with which nothing is ever learned may be the best of all for a network that has
@@ -31,6 +36,8 @@ from automl_algorithms.weight_sharing.supernet import Supernet
 from automl_spaces.decisions import Decisions
 
 JUDGED_ON: Final = 16  # validation batches, the same for all members
+LATEST: Final = 8.0
+"""The larger, the fewer of its steps a mean is about: roughly one in so many and one."""
 
 
 class Member:
@@ -39,6 +46,8 @@ class Member:
     Attributes:
         tensors: of the parameters and then the buffers of the model, in its order.
         states: of its optimiser, by the number of the parameter.
+        mean: of its parameters over its steps, the latest counting most; empty before the first.
+        steps: that it has made.
         reward: when it was judged last; -inf once it is ruined.
     """
 
@@ -46,7 +55,22 @@ class Member:
         self, record: Decisions, tensors: list[Tensor], states: dict[int, dict[str, Any]]
     ) -> None:
         self.record, self.tensors, self.states = record, tensors, states
+        self.mean: list[Tensor] = []
+        self.steps = 0
         self.reward = 0.0
+
+    def average(self, count: int) -> None:
+        """Let the parameters, its first `count` tensors, count in the mean after a step.
+
+        That is polynomial-decay averaging (Shamir & Zhang 2013, section 4).
+        """
+        latest = self.tensors[:count]
+        self.steps += 1
+        if not self.mean:
+            self.mean = [tensor.clone() for tensor in latest]
+        weight = (LATEST + 1) / (LATEST + self.steps)
+        for mean, tensor in zip(self.mean, latest, strict=True):
+            mean.lerp_(tensor, weight)
 
     @classmethod
     def anew(cls, record: Decisions, initial: Sequence[Tensor]) -> Member:
@@ -134,7 +158,10 @@ class Population:
             "open": sorted(self.open),
             "begin": (self.begin, self.count, self.trainings),
             "evidence": self.evidence.state_dict(),
-            "members": [(m.record.to_json(), m.tensors, m.states, m.reward) for m in self.members],
+            "members": [
+                (m.record.to_json(), m.tensors, m.states, m.mean, m.steps, m.reward)
+                for m in self.members
+            ],
         }
 
     @classmethod
@@ -142,9 +169,9 @@ class Population:
         """As it was, in the program too."""
         begin, count, trainings = state["begin"]
         members = []
-        for text, tensors, states, reward in state["members"]:
+        for text, tensors, states, mean, steps, reward in state["members"]:
             member = Member(search.net.space.decode(text), list(tensors), dict(states))
-            member.reward = reward
+            member.mean, member.steps, member.reward = list(mean), steps, reward
             members.append(member)
         made = cls(search, members, frozenset(state["open"]), begin, trainings)
         made.count = count
@@ -156,6 +183,7 @@ class Population:
         """The losses of the members that are not ruined."""
         noise = torch.get_rng_state()
         losses = []
+        count = sum(1 for _ in self.net.model.parameters())
         for member in self._alive():
             torch.set_rng_state(noise)  # dropout is the same for all
             self._enter(member)
@@ -164,6 +192,7 @@ class Population:
             except Diverged:
                 member.reward = -math.inf
             self._leave(member)
+            member.average(count)
         self._alive()
         return losses
 
@@ -173,9 +202,11 @@ class Population:
         alive = self._alive()
         rewards = []
         for member in alive:
+            latest = member.tensors
+            member.tensors = [*member.mean, *latest[len(member.mean) :]]
             self._enter(member)
             rewards.append([self.search.reward(batch) for batch in batches])
-            self._leave(member)
+            member.tensors = latest
             total = sum(rewards[-1])
             member.reward = total / len(batches) if math.isfinite(total) else -math.inf
         sane = [pair for pair in zip(alive, rewards, strict=True) if pair[0].reward > -math.inf]

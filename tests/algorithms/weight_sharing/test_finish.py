@@ -208,7 +208,7 @@ def test_without_a_finish_nothing_changes() -> None:
 
 @pytest.mark.parametrize("trainings", [1.0, 3.0])
 def test_it_goes_on_bit_for_bit(trainings: float, tmp_path: Path) -> None:
-    """Before it begins, in the first rung, in the last one; with dropout and momenta."""
+    """Before it begins, within each rung, at its end; with dropout and momenta."""
 
     def ready() -> Loop:
         smoothing = oneof([0.0, 0.1])
@@ -219,10 +219,11 @@ def test_it_goes_on_bit_for_bit(trainings: float, tmp_path: Path) -> None:
     expected = [(r.metrics, r.policy) for r in whole]
     members = [metrics.get("members") for metrics, _ in expected]
     assert {None, 6.0, 3.0, 2.0} == set(members)
-    for stop in (5, members.index(6.0), members.index(3.0) + 2, members.index(2.0) + 3):
-        first = ready()
-        next(r for i, r in enumerate(first) if i == stop)
-        torch.save(first.state_dict(), tmp_path / "state.pt")
+    first, second, third = map(members.index, (6.0, 3.0, 2.0))
+    for stop in (5, first, second - 1, second + 2, third + 3):
+        left = ready()
+        next(r for i, r in enumerate(left) if i == stop)
+        torch.save(left.state_dict(), tmp_path / "state.pt")
         torch.rand(3)
         again = ready()
         again.load_state_dict(torch.load(tmp_path / "state.pt", weights_only=True))

@@ -11,6 +11,7 @@ from torch import nn
 
 from automl_algorithms.weight_sharing._population import (
     JUDGED_ON,
+    LATEST,
     Member,
     Population,
     tensors_of,
@@ -125,6 +126,45 @@ def test_the_better_half_goes_on_and_the_best_is_left_in_the_program() -> None:
     assert sorted(chances) == [0.0, 0.0, 1.0]
     assert chances[2] == 0
     assert set(population.found()) == {"evidence/0"}
+
+
+def test_a_mean_is_about_the_latest_weights() -> None:
+    """Of weights that are 1 in one step and 0 in the others, the mean is what that step counts."""
+    n = 30
+    member = Member(begun()[0].members[0].record, [torch.zeros(n), torch.ones(1)], {})
+    for step in range(n):
+        member.tensors = [torch.eye(n)[step], torch.full((1,), float(step))]
+        member.average(1)
+    [shares] = member.mean
+    assert shares.sum() == pytest.approx(1)
+    assert torch.equal(shares, shares.sort().values)
+    assert shares[-1] == pytest.approx((LATEST + 1) / (LATEST + n))
+
+
+def test_members_are_judged_by_their_means_and_go_on_from_their_weights() -> None:
+    """The program has the means only while rewards are measured."""
+    population, net = begun(decays=[0.0, 1e-3, 1.0])
+    seen: list[list[torch.Tensor]] = []
+
+    def reward(_: Any) -> float:
+        seen.append([weight.detach().clone() for weight in net.model.parameters()])
+        return -float(len(seen))
+
+    population.search.reward = reward  # type: ignore[method-assign]
+    data = batches(net, 20)
+    for step, batch in enumerate(data):
+        population.step(batch, lambda: None, at(step, 50))
+        if seen:
+            break
+    assert step == len(data) - 1
+    assert len(seen) == 3 * JUDGED_ON
+    assert [member.steps for member in population.members] == [20, 20]
+    for number, member in enumerate(population.members):
+        judged = seen[number * JUDGED_ON]
+        assert all(map(torch.equal, judged, member.mean))
+        assert not any(map(torch.equal, judged, member.tensors))
+    latest = population.members[0].tensors
+    assert all(map(torch.equal, [*net.model.parameters(), *net.model.buffers()], latest))
 
 
 def test_of_several_decisions_a_member_is_one_observation() -> None:
