@@ -115,6 +115,7 @@ class Population:
         self.begin, self.trainings, self.count = begin, trainings, len(members)
         self.evidence = Evidence()
         self.members = list(members)
+        self._weights = list(self.net.model.parameters())  # to go through all modules takes time
 
     def step(self, train: Batch, valid: Callable[[], Batch], at: Moment) -> dict[str, float]:
         """One step of each member; at the end of a rung the better half goes on.
@@ -183,7 +184,6 @@ class Population:
         """The losses of the members that are not ruined."""
         noise = torch.get_rng_state()
         losses = []
-        count = sum(1 for _ in self.net.model.parameters())
         for member in self._alive():
             torch.set_rng_state(noise)  # dropout is the same for all
             self._enter(member)
@@ -192,7 +192,7 @@ class Population:
             except Diverged:
                 member.reward = -math.inf
             self._leave(member)
-            member.average(count)
+            member.average(len(self._weights))
         self._alive()
         return losses
 
@@ -234,7 +234,7 @@ class Population:
         """The program goes on where the member stands."""
         self.net.choose(member.record)
         model, optimizer = self.net.model, self.net.program.optimizer
-        weights = list(model.parameters())
+        weights = self._weights
         for tensor, data in zip((*weights, *model.buffers()), member.tensors, strict=True):
             tensor.data = data
         optimizer.state.clear()
