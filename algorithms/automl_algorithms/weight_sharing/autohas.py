@@ -20,15 +20,15 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import Any, ClassVar, Literal
 
 from automl_algorithms.contract import algorithm
 from automl_algorithms.weight_sharing import derivation
-from automl_algorithms.weight_sharing._baseline import Baseline
 from automl_algorithms.weight_sharing._finish import Finish
 from automl_algorithms.weight_sharing._presets import one_of
 from automl_algorithms.weight_sharing._regularisers import in_training_alone
+from automl_algorithms.weight_sharing._rewards import FlooredRewards
 from automl_algorithms.weight_sharing._temporary import Temporary
 from automl_algorithms.weight_sharing._turns import Turns
 from automl_algorithms.weight_sharing.derivation import Policy
@@ -42,8 +42,6 @@ from automl_spaces.errors import UserError
 from automl_spaces.points import Value
 
 Shared = Literal["argmax", "sample", "kept"]
-WORST = 5.0  # mean deviations below the mean: no reward counts for less
-SETTLED = 0.4  # weight of a deviation that may be relied on: after ten rewards
 
 
 @algorithm
@@ -112,7 +110,6 @@ class AutoHAS(TuNAS):
                 raise UserError(f"{name} must be at least 1, got {number}")
         self.shared, self.every, self.horizon, self.value = shared, every, horizon, value
         self.groups, self.finish = groups, Finish(finish, members)
-        self.deviation = Baseline(baseline)
 
     def setup(self, net: Supernet, task: Task) -> None:
         """As TuNAS; and whose turn it is when, and how often a record is judged."""
@@ -123,7 +120,9 @@ class AutoHAS(TuNAS):
         self.beside = hyperparameters | net.inert
         # What stays the static program's without evidence, if there is one.
         self.stays = hyperparameters if net.space.default() is not None else frozenset[int]()
-        self.risky = any(net.gates[index].size > 1 for index in net.live)
+        if any(net.gates[index].size > 1 for index in net.live):
+            wanted = self.rewards.targets
+            self.rewards = FlooredRewards(wanted, self.options.beta, self.baseline)
         shares = self.horizon == 1 and self.options.samples == 1
         shares = shares and hyperparameters <= net.stepping
         self.period = self.every or (2 if shares and self.shared != "sample" else 5)
@@ -156,15 +155,14 @@ class AutoHAS(TuNAS):
         told = [
             (record, found["reward"])
             for record, found, finite in zip(drawn, judged, known, strict=True)
-            if finite or self.baseline.weight  # without a mean there is no telling what is worse
+            if finite
+            or self.rewards.mean.weight  # without a mean there is no telling what is worse
         ]
         if told:
             records, rewards = map(list, zip(*told, strict=True))
             self._ascend(records, rewards, at, learning - self.net.inert)
             if learning & self.net.inert and known[0]:
                 self._ascend_inert(drawn[0], judged[0]["quality"], at)
-            for reward in rewards:
-                self.deviation.take(abs(reward - self.baseline.mean))
         sums = {key: [f[key] for f in judged if math.isfinite(f[key])] for key in judged[0]}
         seen = {key: sum(values) / len(values) for key, values in sums.items() if values}
         return {"loss": loss} | seen | {"ruined": 1 - sum(known) / len(known)}
@@ -176,19 +174,6 @@ class AutoHAS(TuNAS):
     def found(self) -> dict[str, float]:
         """As TuNAS; and what the finish has found."""
         return super().found() | self.finish.found()
-
-    def rewarded(self, quality: float, costs: Mapping[str, float]) -> float:
-        """As TuNAS; but nothing counts for less than a ruined step, which is the worst.
-
-        Otherwise one loss of 1e12 would be all that the policy's optimiser remembers.
-        """
-        if not self.risky:
-            return super().rewarded(quality, costs)
-        worst = self.baseline.mean - WORST * self.deviation.mean
-        if not math.isfinite(quality):
-            return worst
-        found = super().rewarded(quality, costs)
-        return max(found, worst) if self.deviation.weight >= SETTLED else found
 
     def derive(self, valid: Callable[[], Batch]) -> Iterator[Decisions]:
         """The best of every decision, as `value` has it; then the most probable records."""
@@ -305,10 +290,9 @@ class AutoHAS(TuNAS):
         return best if backed else first
 
     def state_dict(self) -> dict[str, Any]:
-        """The deviation of the rewards, and what else the next step depends on."""
+        """What else the next step depends on."""
         past = list(self.past)[1:] if len(self.past) == self.horizon else list(self.past)
         return super().state_dict() | {
-            "deviation": self.deviation.state_dict(),
             "past": past,
             "trusted": self.trusted,
             "finish": self.finish.state_dict(),
@@ -317,7 +301,6 @@ class AutoHAS(TuNAS):
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from a state."""
         super().load_state_dict(state)
-        self.deviation.load_state_dict(state["deviation"])
         self.past.extend(state["past"])
         self.trusted = state["trusted"]
         self.finish.load_state_dict(state["finish"])

@@ -26,7 +26,7 @@ accelerators for the network that it has judged, and their policy ascends by the
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator
 from functools import partial
 from statistics import fmean, pstdev
 from typing import Any, ClassVar, Literal
@@ -35,12 +35,13 @@ import torch
 
 from automl_algorithms.contract import algorithm
 from automl_algorithms.weight_sharing._backed import Backed
-from automl_algorithms.weight_sharing._baseline import Baseline
 from automl_algorithms.weight_sharing._effects import Effects
 from automl_algorithms.weight_sharing._evidence import Evidence
 from automl_algorithms.weight_sharing._presets import chosen, one_of
-from automl_algorithms.weight_sharing._targets import shaped, targets
+from automl_algorithms.weight_sharing._rewards import Rewards
+from automl_algorithms.weight_sharing._targets import targets
 from automl_algorithms.weight_sharing._tunas_presets import PRESETS
+from automl_algorithms.weight_sharing._warm_up import force
 from automl_algorithms.weight_sharing.derivation import Policy, preferred
 from automl_algorithms.weight_sharing.front import checked_cost, shared_front
 from automl_algorithms.weight_sharing.logits import Logits
@@ -49,8 +50,6 @@ from automl_algorithms.weight_sharing.supernet import Supernet
 from automl_algorithms.weight_sharing.tree import listed
 from automl_spaces.decisions import Decisions
 from automl_spaces.errors import UserError
-
-ON_TARGET = 0.03  # share of a target that a cost may be off
 
 
 @algorithm
@@ -130,19 +129,18 @@ class TuNAS(SupernetSearch):
             raise UserError(f"networks must be at least 1, got {networks}")
         if self.options.beta > 0:
             raise UserError(f"beta {beta:g} would reward the cost: it must not be positive")
-        self.cost, self.target, self.shape = cost, target, shape
-        self.baseline = Baseline(baseline)
-        self.worst: float | None = None  # of the rewards so far
+        self.cost, self.target, self.shape, self.baseline = cost, target, shape, baseline
         self.priced, self.clip = priced, clip
         self.front, self.networks = front, networks
 
     def setup(self, net: Supernet, task: Task) -> None:
         """A uniform policy; the targets of the costs."""
         super().setup(net, task)
-        self.targets = targets(task.bounds, self.cost, self.target, self.shape)
+        wanted = targets(task.bounds, self.cost, self.target, self.shape)
+        self.rewards = Rewards(wanted, self.options.beta, self.baseline)
         if self.front is not None:
             checked_cost(self.front, task.costs(net.space.sample(self.rng)))
-        if net.inert and not self.targets:
+        if net.inert and not wanted:
             ids = listed(net.space.points[index].id for index in sorted(net.inert))
             raise UserError(
                 f"nothing rewards {ids}: it acts through costs alone, and no cost has a target",
@@ -219,22 +217,6 @@ class TuNAS(SupernetSearch):
             told["backed/error"] = float(errors[0, 0].clamp(min=0).sqrt())
         return told
 
-    def rewarded(self, quality: float, costs: Mapping[str, float]) -> float:
-        """The reward of a record: its quality, changed by its costs.
-
-        A record with a cost that is not finite cannot be run at all: it has the worst reward so
-        far. A quality that is not finite tells nothing of the record: the mean.
-        """
-        if not all(math.isfinite(costs[name]) for name in self.targets):
-            return self.baseline.mean if self.worst is None else self.worst
-        if not math.isfinite(quality):
-            return self.baseline.mean
-        found = quality
-        for name, (target, shape) in self.targets.items():
-            found = shaped(found, costs[name] / target, shape, self.options.beta)
-        self.worst = found if self.worst is None else min(self.worst, found)
-        return found
-
     def _backed(self) -> tuple[Decisions, Decisions] | None:
         """The static program's record, and the one with changes that are backed.
 
@@ -250,11 +232,7 @@ class TuNAS(SupernetSearch):
         """Whether a record keeps the constraints, and its costs are as good as on their targets."""
         if not self.task.accepts(decisions):
             return False
-        costs = self.task.costs(decisions)
-        return all(
-            shaped(1.0, costs[name] / target, shape, -1.0) >= 1 - ON_TARGET
-            for name, (target, shape) in self.targets.items()
-        )
+        return self.rewards.on_target(self.task.costs(decisions))
 
     def _judged(self, decisions: Decisions, batch: Batch) -> tuple[dict[str, float], float]:
         """The quality of a record on a batch, its reward, its costs; and what is explained.
@@ -268,27 +246,16 @@ class TuNAS(SupernetSearch):
         return found, -float(metrics["loss"]) if "loss" in metrics else found["quality"]
 
     def _priced(self, decisions: Decisions, quality: float) -> dict[str, float]:
-        costs = self.task.costs(decisions) if self.targets else {}  # to count them takes time
-        found = {"quality": quality, "reward": self.rewarded(quality, costs)}
-        return found | {name: costs[name] for name in self.targets}
+        wanted = self.rewards.targets
+        costs = self.task.costs(decisions) if wanted else {}  # to count them takes time
+        found = {"quality": quality, "reward": self.rewards.of(quality, costs)}
+        return found | {name: costs[name] for name in wanted}
 
     def _force(self, decisions: Decisions, at: Moment, spared: Collection[int] = ()) -> None:
         """The warm-up: some gates, but those of spared points, are set otherwise than decided."""
         warmup = self.options.warmup
         chance = 1 - at.progress / warmup if warmup else 0.0
-        if chance <= 0:
-            return
-        for index, gate in self.net.gates.items():
-            if index in spared:
-                continue
-            if decisions.values[index] is None:  # it may be met where all candidates are computed
-                gate.choose(self.rng.randrange(gate.size))
-            if self.rng.random() >= chance:
-                continue
-            if index in self.operations:
-                gate.mix_evenly()
-            else:
-                gate.choose_largest()
+        force(self.net, decisions, chance, self.rng, self.operations, spared)
 
     def _ascend(
         self,
@@ -297,16 +264,12 @@ class TuNAS(SupernetSearch):
         at: Moment,
         learning: Collection[int] | None = None,
     ) -> None:
-        n, total = len(rewards), sum(rewards)
-        running = self.baseline.take(total / n)
-        means = [(total - reward) / (n - 1) if n > 1 else running for reward in rewards]
-        advantages = [reward - mean for reward, mean in zip(rewards, means, strict=True)]
-        self._follow(drawn, advantages, at, learning)
+        self._follow(drawn, self.rewards.take(rewards), at, learning)
 
     def _ascend_inert(self, decisions: Decisions, quality: float, at: Moment) -> None:
         """Compare records that are as this one, and as good, but for their inert decisions."""
         drawn = [self._redrawn(decisions) for _ in range(self.priced)]
-        rewards = [self.rewarded(quality, self.task.costs(each)) for each in drawn]
+        rewards = [self.rewards.of(quality, self.task.costs(each)) for each in drawn]
         spread = pstdev(rewards)
         if spread > 0:
             mean = fmean(rewards)
@@ -350,8 +313,7 @@ class TuNAS(SupernetSearch):
         return super().state_dict() | {
             "logits": self.logits.state_dict(),
             "optimizer": self.optimizer.state_dict(),
-            "baseline": self.baseline.state_dict(),
-            "worst": self.worst,
+            "rewards": self.rewards.state_dict(),
             "evidence": self.evidence.state_dict(),
             "effects": self.effects.state_dict(),
         }
@@ -361,7 +323,6 @@ class TuNAS(SupernetSearch):
         super().load_state_dict(state)
         self.logits.load_state_dict(state["logits"])
         self.optimizer.load_state_dict(state["optimizer"])
-        self.baseline.load_state_dict(state["baseline"])
-        self.worst = state["worst"]
+        self.rewards.load_state_dict(state["rewards"])
         self.evidence.load_state_dict(state["evidence"])
         self.effects.load_state_dict(state["effects"])

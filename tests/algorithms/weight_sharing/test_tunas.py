@@ -40,39 +40,17 @@ def priced(low: float, high: float, **options: Any) -> TuNAS:
     return ready(net, Task(GOAL, 0, costs, {"price": (low, high)}), **options)
 
 
-def test_the_absolute_reward_is_highest_at_the_target_and_symmetric() -> None:
-    """Section 3.1: Q + beta |T / T0 - 1|."""
-    tunas = priced(90, 110, beta=-0.1)
-    at = {t: tunas.rewarded(0.8, {"price": t}) for t in (80, 90, 100, 110, 120)}
-    assert at[100] == 0.8
-    assert at[90] == pytest.approx(0.79)
-    assert at[80] == pytest.approx(at[120])
-    assert at[90] == pytest.approx(at[110])
-
-
 def test_hard_rewards_are_flat_below_the_target() -> None:
     """And fall above it: mnas_hard as a power, hinge in a line."""
     hard = priced(0, 100, shape="mnas_hard", beta=-0.07, cost="price", target=100.0)
-    assert hard.rewarded(0.8, {"price": 50}) == 0.8
-    assert hard.rewarded(0.8, {"price": 200}) == pytest.approx(0.8 * 2**-0.07)
+    assert hard.rewards.of(0.8, {"price": 50}) == 0.8
+    assert hard.rewards.of(0.8, {"price": 200}) == pytest.approx(0.8 * 2**-0.07)
     hinge = priced(float("-inf"), 100, beta=-0.2)
-    assert hinge.targets == {"price": (100, "hinge")}
-    assert hinge.rewarded(0.8, {"price": 50}) == 0.8
-    assert hinge.rewarded(0.8, {"price": 150}) == pytest.approx(0.7)
+    assert hinge.rewards.targets == {"price": (100, "hinge")}
+    assert hinge.rewards.of(0.8, {"price": 50}) == 0.8
+    assert hinge.rewards.of(0.8, {"price": 150}) == pytest.approx(0.7)
     mnas = priced(90, 110, shape="mnas", beta=-0.07)
-    assert mnas.rewarded(0.8, {"price": 50}) == pytest.approx(0.8 * 0.5**-0.07)
-
-
-def test_what_cannot_be_run_has_the_worst_reward_so_far() -> None:
-    """Also after going on from a state; before anything is known it is the mean."""
-    tunas = priced(float("-inf"), 100, beta=-0.2)
-    assert tunas.rewarded(0.8, {"price": float("inf")}) == tunas.baseline.mean == 0
-    for price in (50, 300, 150):
-        tunas.rewarded(0.8, {"price": price})
-    assert tunas.rewarded(0.9, {"price": float("inf")}) == pytest.approx(0.8 - 0.2 * 2)
-    again = priced(float("-inf"), 100, beta=-0.2)
-    again.load_state_dict(tunas.state_dict())
-    assert again.rewarded(0.1, {"price": float("-inf")}) == tunas.worst
+    assert mnas.rewards.of(0.8, {"price": 50}) == pytest.approx(0.8 * 0.5**-0.07)
 
 
 def test_a_cost_that_is_not_finite_is_not_averaged() -> None:
@@ -88,9 +66,9 @@ def test_a_cost_that_is_not_finite_is_not_averaged() -> None:
 
 def test_targets_come_from_the_constraints() -> None:
     """The middle of a band, or what the option says; without either it is asked for."""
-    assert priced(90, 110).targets == {"price": (100, "absolute")}
-    assert priced(90, 110, cost="price", target=95).targets == {"price": (95, "absolute")}
-    assert ready().targets == {}
+    assert priced(90, 110).rewards.targets == {"price": (100, "absolute")}
+    assert priced(90, 110, cost="price", target=95).rewards.targets == {"price": (95, "absolute")}
+    assert ready().rewards.targets == {}
     with pytest.raises(UserError, match="what is the target of price"):
         ready(cost="price")
     with pytest.raises(UserError, match="a target needs a cost"):
@@ -259,8 +237,8 @@ def test_it_goes_on_bit_for_bit(tmp_path: Path) -> None:
 def test_a_reward_that_is_not_a_number_teaches_nothing() -> None:
     """It counts as the mean of the others."""
     tunas = ready()
-    tunas.baseline.take(0.5)
-    assert tunas.rewarded(float("nan"), {}) == 0.5
+    tunas.rewards.mean.take(0.5)
+    assert tunas.rewards.of(float("nan"), {}) == 0.5
 
 
 def test_the_paths_it_trains_are_the_records_it_draws() -> None:
