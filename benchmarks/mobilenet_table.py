@@ -15,6 +15,10 @@ counted by `automl diff`, metrics come from `automl report`, all as JSON. Column
 The value by which a trial was chosen is the best of many noisy ones. With `--again 2` the best
 program of every search is trained again from two seeds that no search has used, the same ones for
 all rows; two more columns have the means of that.
+
+How long a child is trained decides what there is to be found. `--set program.epochs=24 --set
+sharing.epochs=18`, with a folder of its own, is the table of a child that is trained until training
+it longer brings nothing.
 """
 
 from __future__ import annotations
@@ -83,16 +87,19 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, default=ROOT / ".benchmarks" / "mobilenet")
     parser.add_argument("--rows", help="numbers of rows, 1,2,3 say; all by default")
     parser.add_argument("--again", type=int, default=0, help="fresh seeds to train the best from")
+    parser.add_argument("--set", action="append", default=[], help="change a key in all recipes")
     parser.add_argument("-o", "--output", type=Path, help="write the table as Markdown")
     options = parser.parse_args()
     chosen = [ROWS[int(n) - 1] for n in options.rows.split(",")] if options.rows else ROWS
     options.folder.mkdir(parents=True, exist_ok=True)
     workers = ["--workers", str(options.workers)] if options.workers else []
+    settings = [part for each in options.set for part in ("--set", each)]
     for seed in range(options.seeds):
         for row in chosen:
             once = row.static or row.algorithm == "tunas"
             trials = [] if once else ["--trials", str(options.trials)]
-            line = ["run", row.recipe, *row.options, *trials, *workers, "--seed", str(seed)]
+            line = ["run", row.recipe, *row.options, *trials, *workers, *settings]
+            line += ["--seed", str(seed)]
             automl(*line, folder=options.folder)
             train_again(row, seed, options)
     found = json.loads(automl("report", "mobilenet-", "--json", folder=options.folder))
