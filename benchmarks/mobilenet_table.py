@@ -54,14 +54,21 @@ class Row(NamedTuple):
     @property
     def static(self) -> bool:
         """Whether there is nothing to be searched."""
-        return self.space in (STATIC.space, SHALLOW.space)
+        return not self.before
+
+    @property
+    def child(self) -> str:
+        """The recipe of the static program."""
+        family = self.recipe.removeprefix("mobilenet/").removesuffix("_s1")
+        return next((c.recipe for c in (SHALLOW, TINY) if c.space == family), STATIC.recipe)
 
 
 FRESH = 101  # the first seed of trainings after a search
 TUNAS = ("-a", "tunas", "--set", "baseline=false")
 STATIC = Row("static", "random", (), "mobilenet/static")
 SHALLOW = Row("shallow", "random", (), "mobilenet/shallow")
-S1 = "mobilenet/shallow_s1"
+TINY = Row("tiny", "random", (), "mobilenet/tiny")
+SHALLOW_S1, TINY_S1 = "mobilenet/shallow_s1", "mobilenet/tiny_s1"
 ROWS = (
     STATIC,
     Row("static -> S1", "random", ("mobilenet/static", "mobilenet/s1"), "mobilenet/s1"),
@@ -72,9 +79,13 @@ ROWS = (
     Row("S3", "tunas", ("mobilenet/s3", "-a", "tunas"), "mobilenet/s3", TUNAS),
     Row("S1, S2 -> S3", "random", ("mobilenet/s1", "mobilenet/s3"), "mobilenet/s3"),
     SHALLOW,
-    Row("shallow -> S1", "random", (SHALLOW.recipe, S1), S1),
-    Row("shallow S1", "bayesian", (S1, "-a", "bayesian"), S1, ("-a", "bayesian")),
-    Row("shallow S1", "tunas", (S1, "-a", "tunas"), S1, TUNAS),
+    Row("shallow -> S1", "random", (SHALLOW.recipe, SHALLOW_S1), SHALLOW_S1),
+    Row("shallow S1", "bayesian", (SHALLOW_S1, "-a", "bayesian"), SHALLOW_S1, ("-a", "bayesian")),
+    Row("shallow S1", "tunas", (SHALLOW_S1, "-a", "tunas"), SHALLOW_S1, TUNAS),
+    TINY,
+    Row("tiny -> S1", "random", (TINY.recipe, TINY_S1), TINY_S1),
+    Row("tiny S1", "bayesian", (TINY_S1, "-a", "bayesian"), TINY_S1, ("-a", "bayesian")),
+    Row("tiny S1", "tunas", (TINY_S1, "-a", "tunas"), TINY_S1, TUNAS),
 )
 
 
@@ -104,7 +115,8 @@ def main() -> None:
             train_again(row, seed, options)
     found = json.loads(automl("report", "mobilenet-", "--json", folder=options.folder))
     groups = {g["group"]: g for g in found["groups"]}
-    units = {s.space: groups[s.group]["seconds"] for s in (STATIC, SHALLOW) if s.group in groups}
+    children = [child for child in (STATIC, SHALLOW, TINY) if child.group in groups]
+    units = {child.recipe: groups[child.group]["seconds"] for child in children}
     lines = [line_of(row, groups[row.group], units, options) for row in chosen]
     seeds = f"{options.seeds} seed" + "s" * (options.seeds != 1)
     lengths = ", ".join(f"{name} {seconds:.1f} s" for name, seconds in units.items())
@@ -119,9 +131,9 @@ def line_of(row: Row, group: dict[str, Any], units: dict[str, float], options: A
     """The cells of a row.
 
     Args:
-        units: seconds of a training of each static program.
+        units: seconds of a training of each static program, by its recipe.
     """
-    unit = units.get((SHALLOW if "shallow" in row.recipe else STATIC).space, math.nan)
+    unit = units.get(row.child, math.nan)
     metrics = group["metrics"]
     lines = "-"
     if row.before:
