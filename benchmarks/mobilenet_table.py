@@ -60,7 +60,7 @@ class Row(NamedTuple):
     def child(self) -> str:
         """The recipe of the static program."""
         family = self.recipe.removeprefix("mobilenet/").removesuffix("_s1")
-        return next((c.recipe for c in (SHALLOW, TINY) if c.space == family), STATIC.recipe)
+        return next((c.recipe for c in (SHALLOW, TINY, NARROW) if c.space == family), STATIC.recipe)
 
 
 FRESH = 101  # the first seed of trainings after a search
@@ -68,7 +68,9 @@ TUNAS = ("-a", "tunas", "--set", "baseline=false")
 STATIC = Row("static", "random", (), "mobilenet/static")
 SHALLOW = Row("shallow", "random", (), "mobilenet/shallow")
 TINY = Row("tiny", "random", (), "mobilenet/tiny")
+NARROW = Row("narrow", "random", (), "mobilenet/narrow")
 SHALLOW_S1, TINY_S1 = "mobilenet/shallow_s1", "mobilenet/tiny_s1"
+NARROW_S1 = "mobilenet/narrow_s1"
 ROWS = (
     STATIC,
     Row("static -> S1", "random", ("mobilenet/static", "mobilenet/s1"), "mobilenet/s1"),
@@ -86,6 +88,10 @@ ROWS = (
     Row("tiny -> S1", "random", (TINY.recipe, TINY_S1), TINY_S1),
     Row("tiny S1", "bayesian", (TINY_S1, "-a", "bayesian"), TINY_S1, ("-a", "bayesian")),
     Row("tiny S1", "tunas", (TINY_S1, "-a", "tunas"), TINY_S1, TUNAS),
+    NARROW,
+    Row("narrow -> S1", "random", (NARROW.recipe, NARROW_S1), NARROW_S1),
+    Row("narrow S1", "bayesian", (NARROW_S1, "-a", "bayesian"), NARROW_S1, ("-a", "bayesian")),
+    Row("narrow S1", "tunas", (NARROW_S1, "-a", "tunas"), NARROW_S1, TUNAS),
 )
 
 
@@ -115,7 +121,7 @@ def main() -> None:
             train_again(row, seed, options)
     found = json.loads(automl("report", "mobilenet-", "--json", folder=options.folder))
     groups = {g["group"]: g for g in found["groups"]}
-    children = [child for child in (STATIC, SHALLOW, TINY) if child.group in groups]
+    children = [child for child in (STATIC, SHALLOW, TINY, NARROW) if child.group in groups]
     units = {child.recipe: groups[child.group]["seconds"] for child in children}
     lines = [line_of(row, groups[row.group], units, options) for row in chosen]
     seeds = f"{options.seeds} seed" + "s" * (options.seeds != 1)
