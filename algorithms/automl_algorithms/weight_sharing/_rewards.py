@@ -23,12 +23,12 @@ class Rewards:
         decay: of the running mean.
 
     Attributes:
-        mean: the running mean of what was taken.
+        baseline: the running mean of what was taken.
         worst: of the rewards so far.
     """
 
     def __init__(self, targets: Mapping[str, tuple[float, Shape]], beta: float, decay: float):
-        self.targets, self.beta, self.mean = dict(targets), beta, Baseline(decay)
+        self.targets, self.beta, self.baseline = dict(targets), beta, Baseline(decay)
         self.worst: float | None = None
 
     def of(self, quality: float, costs: Mapping[str, float]) -> float:
@@ -38,9 +38,9 @@ class Rewards:
         far. A quality that is not finite tells nothing of the record: the mean.
         """
         if not all(math.isfinite(costs[name]) for name in self.targets):
-            return self.mean.mean if self.worst is None else self.worst
+            return self.baseline.mean if self.worst is None else self.worst
         if not math.isfinite(quality):
-            return self.mean.mean
+            return self.baseline.mean
         found = quality
         for name, (target, shape) in self.targets.items():
             found = shaped(found, costs[name] / target, shape, self.beta)
@@ -60,16 +60,16 @@ class Rewards:
         One that was judged alone is compared with the running mean.
         """
         n, total = len(rewards), sum(rewards)
-        running = self.mean.take(total / n)
+        running = self.baseline.take(total / n)
         return [reward - ((total - reward) / (n - 1) if n > 1 else running) for reward in rewards]
 
     def state_dict(self) -> dict[str, Any]:
         """Numbers."""
-        return {"baseline": self.mean.state_dict(), "worst": self.worst}
+        return {"baseline": self.baseline.state_dict(), "worst": self.worst}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from a state."""
-        self.mean.load_state_dict(state["baseline"])
+        self.baseline.load_state_dict(state["baseline"])
         self.worst = state["worst"]
 
 
@@ -85,7 +85,7 @@ class FlooredRewards(Rewards):
 
     def of(self, quality: float, costs: Mapping[str, float]) -> float:
         """A quality that is not finite tells of a training that is ruined."""
-        worst = self.mean.mean - WORST * self.deviation.mean
+        worst = self.baseline.mean - WORST * self.deviation.mean
         if not math.isfinite(quality):
             return worst
         found = super().of(quality, costs)
@@ -95,7 +95,7 @@ class FlooredRewards(Rewards):
         """And how far they are from the mean."""
         found = super().take(rewards)
         for reward in rewards:
-            self.deviation.take(abs(reward - self.mean.mean))
+            self.deviation.take(abs(reward - self.baseline.mean))
         return found
 
     def state_dict(self) -> dict[str, Any]:

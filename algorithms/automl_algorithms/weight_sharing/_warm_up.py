@@ -1,4 +1,4 @@
-"""TuNAS's warm-up of the shared weights (Bender et al. 2020, arXiv 2008.06120, section 3.2)."""
+"""TuNAS's warm-up of the shared weights (Bender et al. 2020, arXiv 2008.06120)."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def force(
     chance: float,
     rng: random.Random,
     modules: Collection[int],
-    spared: Collection[int] = (),
+    spared: Collection[int],
 ) -> None:
     """Set gates otherwise than decided, each with a chance.
 

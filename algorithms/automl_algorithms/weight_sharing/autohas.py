@@ -155,8 +155,8 @@ class AutoHAS(TuNAS):
         told = [
             (record, found["reward"])
             for record, found, finite in zip(drawn, judged, known, strict=True)
-            if finite
-            or self.rewards.mean.weight  # without a mean there is no telling what is worse
+            # Without a mean there is no telling what is worse.
+            if finite or self.rewards.baseline.weight
         ]
         if told:
             records, rewards = map(list, zip(*told, strict=True))

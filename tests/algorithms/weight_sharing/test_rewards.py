@@ -33,7 +33,7 @@ def test_the_absolute_reward_is_highest_at_the_target_and_symmetric() -> None:
 def test_what_cannot_be_run_has_the_worst_reward_so_far() -> None:
     """Also after going on from a state; before anything is known it is the mean."""
     rewards = priced("hinge")
-    assert rewards.of(0.8, {"price": math.inf}) == rewards.mean.mean == 0
+    assert rewards.of(0.8, {"price": math.inf}) == rewards.baseline.mean == 0
     for price in (50, 300, 150):
         rewards.of(0.8, {"price": price})
     assert rewards.of(0.9, {"price": math.inf}) == pytest.approx(0.8 - 0.2 * 2)
@@ -58,7 +58,7 @@ def test_records_that_were_judged_together_are_compared_with_the_others(given: l
     found = rewards.take(given)
     mean, n = sum(given) / len(given), len(given)
     assert found == pytest.approx([n / (n - 1) * (reward - mean) for reward in given], abs=1e-9)
-    assert rewards.mean.mean == pytest.approx(mean)
+    assert rewards.baseline.mean == pytest.approx(mean)
 
 
 def test_one_that_was_judged_alone_is_compared_with_the_running_mean() -> None:

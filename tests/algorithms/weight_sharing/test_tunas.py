@@ -237,7 +237,7 @@ def test_it_goes_on_bit_for_bit(tmp_path: Path) -> None:
 def test_a_reward_that_is_not_a_number_teaches_nothing() -> None:
     """It counts as the mean of the others."""
     tunas = ready()
-    tunas.rewards.mean.take(0.5)
+    tunas.rewards.baseline.take(0.5)
     assert tunas.rewards.of(float("nan"), {}) == 0.5
 
 
