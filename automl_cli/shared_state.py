@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from automl_cli.ledger_schema import StudyRow
     from automl_cli.peak_memory import PeakMemory
 
-_SHARE: Final = 0.05  # of the time, at most, for saving
+_SHARE: Final = 0.02  # of the time, at most, for saving
 _SAVE_EVERY: Final = 1.0  # seconds, at least: a small network need not keep a disk busy
 _OF: Final = ("space_hash", "program_hash", "algorithm", "options", "objectives", "seed")
 

@@ -3,7 +3,7 @@
 A `Classifier` is one training. Called with a trial it runs to the end; a weight-sharing search
 takes it apart by the stepwise protocol instead: `model`, `optimizer`, `train_batches()`,
 `valid_batches()`, `loss(batch)`, `evaluate(batches)`, and the optional `epochs`, `steps`, `seek`,
-`optimizers`, `live_arguments`, `inert_arguments` and `adopt`.
+`join`, `optimizers`, `live_arguments`, `inert_arguments` and `adopt`.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 import random
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
@@ -220,6 +220,12 @@ class Classifier:
         generator = torch.Generator().manual_seed(self._draw("valid", self.validations))
         self.validations += 1
         yield from map(self._placed, self.data.valid.batches(self.batch_size, generator))
+
+    @staticmethod
+    def join(batches: Sequence[Batch]) -> Batch:
+        """Several batches as one."""
+        images, labels = zip(*batches, strict=True)
+        return torch.cat(images), torch.cat(labels)
 
     def seek(self, epoch: int, validations: int) -> None:
         """Let so many passes over the training and the validation part count as begun."""

@@ -57,6 +57,7 @@ class Effects:
     """
 
     def __init__(self, sizes: Mapping[int, int]) -> None:
+        self._sizes = dict(sizes)
         self._first: dict[int, int] = {}  # column of the first candidate
         columns = TREND
         for index, size in sizes.items():
@@ -100,6 +101,11 @@ class Effects:
         effects, errors = self._solved()
         changes = torch.stack([self._row(each, 0.0) for each in records]) - self._row(than, 0.0)
         return Gains(changes @ effects, changes @ errors @ changes.T)
+
+    def candidates(self) -> dict[int, Tensor]:
+        """The effect of each candidate, float64 [size], by the index of the decision's point."""
+        effects, _ = self._solved()
+        return {i: effects[first : first + self._sizes[i]] for i, first in self._first.items()}
 
     def _solved(self) -> tuple[Tensor, Tensor]:
         """The effects, and the covariance of their errors, by the most probable ridge."""

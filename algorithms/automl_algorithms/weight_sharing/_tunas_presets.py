@@ -12,10 +12,12 @@ class Preset(NamedTuple):
     growth: float
     beta: float
     delay: float
+    survey: float
     warmup: float
     resample: bool
     every: int
     samples: int
+    batches: int
     momentum: float
     scale: float
     unidentified: Literal["static", "policy"]
@@ -28,10 +30,12 @@ PRESETS: Final = {
         growth=1.0,
         beta=-1.5,
         delay=0.4,
+        survey=0.8,
         warmup=0.2,
         resample=False,
         every=4,
         samples=4,
+        batches=4,
         momentum=0.0,
         scale=0.0,
         unidentified="static",
@@ -42,10 +46,12 @@ PRESETS: Final = {
         growth=10.0,
         beta=-0.1,
         delay=0.25,
+        survey=0.25,
         warmup=0.25,
         resample=False,
         every=1,
         samples=1,
+        batches=1,
         momentum=0.0,
         scale=0.0,
         unidentified="policy",
@@ -56,10 +62,12 @@ PRESETS: Final = {
         growth=1.0,
         beta=-0.1,
         delay=0.3,
+        survey=0.3,
         warmup=0.3,
         resample=True,
         every=1,
         samples=1,
+        batches=1,
         momentum=0.5,
         scale=1e-3,
         unidentified="policy",

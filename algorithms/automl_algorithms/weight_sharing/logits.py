@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import torch
@@ -74,7 +74,11 @@ class Logits:
         return {str(index): logits.detach() for index, logits in self.of.items()}
 
     @torch.no_grad()
+    def set(self, to: Mapping[int, Tensor]) -> None:
+        """Have other logits, by index."""
+        for index, logits in self.of.items():
+            logits.copy_(to[index])
+
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from a state."""
-        for index, logits in self.of.items():
-            logits.copy_(state[str(index)])
+        self.set({index: state[str(index)] for index in self.of})

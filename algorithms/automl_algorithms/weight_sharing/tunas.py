@@ -6,12 +6,19 @@ training batch, and then judged on a validation batch:
     R = Q + beta |T / T0 - 1|,  beta < 0           the absolute reward, section 3.1
     ascend (R - b) grad log p(record),  b the running mean of R
 
-Several `samples` that are judged on the same batch are compared with each other: b is the mean of
-the others' R, and what a batch has in common for all paths is then no noise. That is most of it, so
-by default four are judged in every fourth step, rather than one in each.
+Several `samples` that are judged on the same images are compared with each other: b is the mean of
+the others' R, and what the images have in common for all paths is then no noise. That is most of
+it, so by default four are judged in every fourth step, rather than one in each; and the rest of it
+falls with the number of images, so several batches are joined.
 
 Q is the quality, T a cost of the record and T0 its target: so the search itself ends where the
 cost is met, while with earlier rewards (Tan et al. 2019, MnasNet) beta had to be tuned for it.
+
+Where the search ends with changes of the static program (`_backed`), the policy rests for most of
+the time (`survey`), at the most even one that meets the targets of the costs in the mean (`_even`).
+What a policy prefers is trained more, and then judged to be better for that: effects that are found
+beside a policy that learns are about what it happened to try first, and those of two seeds had
+nothing in common.
 
 At first the policy rests (`delay`), and the weights are warmed up: with a probability that falls
 linearly from 1 to 0, a decision between modules has all of them computed with equal weights, and
@@ -26,7 +33,7 @@ accelerators for the network that it has judged, and their policy ascends by the
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from functools import partial
 from statistics import fmean, pstdev
 from typing import Any, ClassVar, Literal
@@ -36,6 +43,7 @@ import torch
 from automl_algorithms.contract import algorithm
 from automl_algorithms.weight_sharing._backed import Backed
 from automl_algorithms.weight_sharing._effects import Effects
+from automl_algorithms.weight_sharing._even import RECORDS, even
 from automl_algorithms.weight_sharing._evidence import Evidence
 from automl_algorithms.weight_sharing._presets import chosen, one_of
 from automl_algorithms.weight_sharing._rewards import Rewards
@@ -43,6 +51,7 @@ from automl_algorithms.weight_sharing._targets import targets
 from automl_algorithms.weight_sharing._tunas_presets import PRESETS
 from automl_algorithms.weight_sharing._warm_up import force
 from automl_algorithms.weight_sharing.derivation import Policy, preferred
+from automl_algorithms.weight_sharing.feed import joined
 from automl_algorithms.weight_sharing.front import checked_cost, shared_front
 from automl_algorithms.weight_sharing.logits import Logits
 from automl_algorithms.weight_sharing.search import Batch, Moment, SupernetSearch, Task
@@ -57,15 +66,18 @@ class TuNAS(SupernetSearch):
     """REINFORCE over paths with a cost to be met.
 
     Args:
-        preset: a named setting of the eleven options below.
+        preset: a named setting of the thirteen options below.
         lr: of the policy.
         growth: what the learning rate is multiplied by from the end of the delay to the end.
         beta: weight of the cost in the reward; negative.
-        delay: share of the search in which the policy rests.
+        delay: share of the search in which nothing is judged, and the policy rests.
+        survey: share of the search in which the policy rests where the search ends with changes of
+            the static program (see `unidentified`), if that is longer.
         warmup: share of the search in which decisions may be forced; at most the delay.
         resample: judge another path than the one that was trained in the step.
         every: paths are judged in each so manieth step.
-        samples: how many then, on one batch.
+        samples: how many then, on the same images.
+        batches: of the validation part, which are joined for that.
         momentum: the first of Adam's decay rates; TuNAS has 0.
         scale: standard deviation of the logits to begin with.
         unidentified: what the search ends with: the static program, changed as far as all changes
@@ -93,10 +105,12 @@ class TuNAS(SupernetSearch):
         growth: float | None = None,
         beta: float | None = None,
         delay: float | None = None,
+        survey: float | None = None,
         warmup: float | None = None,
         resample: bool | None = None,
         every: int | None = None,
         samples: int | None = None,
+        batches: int | None = None,
         momentum: float | None = None,
         scale: float | None = None,
         unidentified: Literal["static", "policy"] | None = None,
@@ -110,9 +124,9 @@ class TuNAS(SupernetSearch):
         networks: int = 128,
     ) -> None:
         self.options = chosen(
-            PRESETS, preset, lr=lr, growth=growth, beta=beta, delay=delay, warmup=warmup,
-            resample=resample, every=every, samples=samples, momentum=momentum, scale=scale,
-            unidentified=unidentified,
+            PRESETS, preset, lr=lr, growth=growth, beta=beta, delay=delay, survey=survey,
+            warmup=warmup, resample=resample, every=every, samples=samples, batches=batches,
+            momentum=momentum, scale=scale, unidentified=unidentified,
         )  # fmt: skip
         one_of("unidentified", self.options.unidentified, ("static", "policy"))
         if not 0 <= self.options.warmup <= self.options.delay < 1:
@@ -120,7 +134,9 @@ class TuNAS(SupernetSearch):
                 "expected 0 <= warmup <= delay < 1, got warmup "
                 f"{self.options.warmup:g} and delay {self.options.delay:g}"
             )
-        for name in ("every", "samples"):
+        if not 0 <= self.options.survey < 1:
+            raise UserError(f"expected 0 <= survey < 1, got {self.options.survey:g}")
+        for name in ("every", "samples", "batches"):
             if getattr(self.options, name) < 1:
                 raise UserError(f"{name} must be at least 1, got {getattr(self.options, name)}")
         if priced < 2:
@@ -153,7 +169,12 @@ class TuNAS(SupernetSearch):
         )
         self.operations = net.switched()
         self.evidence = Evidence()
-        self.effects = Effects({index: gate.size for index, gate in net.gates.items()})
+        self.static = self._static()
+        sizes = {index: gate.size for index, gate in net.gates.items()}
+        self.effects = Effects(sizes)
+        if self.static is not None and wanted:
+            records = [net.space.sample(self.rng) for _ in range(RECORDS)]
+            self.logits.set(even(sizes, records, task.costs, wanted))
 
     def step(self, train: Batch, valid: Callable[[], Batch], at: Moment) -> dict[str, float]:
         """The weights of one path, then its reward, then the policy."""
@@ -166,11 +187,12 @@ class TuNAS(SupernetSearch):
         drawn = [] if self.options.resample else [decisions]
         while len(drawn) < self.options.samples:
             drawn.append(self.logits.sample(self.rng))
-        batch = valid()
-        judged, shown = zip(*(self._judged(each, batch) for each in drawn), strict=True)
+        batches = joined(self.net.program, [valid() for _ in range(self.options.batches)])
+        judged, shown = zip(*(self._judged(each, batches) for each in drawn), strict=True)
         self.effects.take(drawn, shown, at.progress)
         shared = self.net.gates.keys() - self.net.inert
-        self._ascend(drawn, [found["reward"] for found in judged], at, shared)
+        if at.progress >= self.rest:
+            self._ascend(drawn, [found["reward"] for found in judged], at, shared)
         if self.net.inert:
             for each, found in zip(drawn, judged, strict=True):
                 self._ascend_inert(each, found["quality"], at)
@@ -222,11 +244,25 @@ class TuNAS(SupernetSearch):
 
         None where the search ends with its policy.
         """
+        if self.static is None:
+            return None
+        found = Backed(
+            self.static, self.policy(), self.effects, self._meets, self.net.settled
+        ).record()
+        return None if found is None else (self.static, found)
+
+    def _static(self) -> Decisions | None:
+        """The static program's record, if the search may end with it."""
         static = self.net.space.default()
         if self.options.unidentified != "static" or self.net.inert or static is None:
             return None
-        found = Backed(static, self.policy(), self.effects, self._meets, self.net.settled).record()
-        return None if found is None else (static, found)
+        return static if self._meets(static) else None
+
+    @property
+    def rest(self) -> float:
+        """The share of the search in which the policy rests."""
+        delay = self.options.delay
+        return delay if self.static is None else max(delay, self.options.survey)
 
     def _meets(self, decisions: Decisions) -> bool:
         """Whether a record keeps the constraints, and its costs are as good as on their targets."""
@@ -234,14 +270,16 @@ class TuNAS(SupernetSearch):
             return False
         return self.rewards.on_target(self.task.costs(decisions))
 
-    def _judged(self, decisions: Decisions, batch: Batch) -> tuple[dict[str, float], float]:
-        """The quality of a record on a batch, its reward, its costs; and what is explained.
+    def _judged(
+        self, decisions: Decisions, batches: Sequence[Batch]
+    ) -> tuple[dict[str, float], float]:
+        """The quality of a record on some batches, its reward, its costs; and what is explained.
 
         That is the loss, if the program gives it: of records on one batch it tells several times as
         much as an accuracy, which counts a hundred images as right or wrong.
         """
         self.net.choose(decisions)
-        goal, metrics = self.task.objective, self.measured([batch])
+        goal, metrics = self.task.objective, self.measured(batches)
         found = self._priced(decisions, goal.reward(float(metrics[goal.metric])))
         return found, -float(metrics["loss"]) if "loss" in metrics else found["quality"]
 
@@ -293,8 +331,7 @@ class TuNAS(SupernetSearch):
         learning: Collection[int] | None = None,
     ) -> None:
         """A step of the policy of the points that are learning; None: of all."""
-        lr, delay = self.options.lr, self.options.delay
-        past = (at.progress - delay) / (1 - delay)
+        lr, past = self.options.lr, (at.progress - self.rest) / (1 - self.rest)
         for group in self.optimizer.param_groups:
             group["lr"] = lr * self.options.growth**past
         gates = self.net.gates if learning is None else learning

@@ -128,7 +128,7 @@ def test_one_candidate_per_hyperparameter_is_tunas() -> None:
     free, tied = net(network(), sgd(0.2)), net(network(), sgd(oneof([0.2]), oneof([0.0])))
     assert tied.live
     tied.model.load_state_dict(free.model.state_dict())
-    expected = trajectory(TuNAS(every=1, samples=1), free)
+    expected = trajectory(TuNAS(every=1, samples=1, batches=1, unidentified="policy"), free)
     assert trajectory(AutoHAS(shared="kept", every=1), tied) == expected
     assert [each for each in expected if isinstance(each, tuple) and each[1] is not None]
 

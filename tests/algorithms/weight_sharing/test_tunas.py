@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import random
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -81,8 +82,10 @@ def test_targets_come_from_the_constraints() -> None:
         {"beta": 0.1},
         {"delay": 0.1, "warmup": 0.2},
         {"delay": 1.0},
+        {"survey": 1.0},
         {"samples": 0},
         {"every": 0},
+        {"batches": 0},
         {"priced": 1},
         {"preset": "papers"},
     ],
@@ -170,6 +173,48 @@ def test_the_policy_rests_during_the_delay() -> None:
     assert rate(25) == pytest.approx(0.01)
     assert rate(100) == pytest.approx(0.1)
     assert tunas.optimizer.param_groups[0]["betas"] == (0.0, 0.999)
+
+
+def begun() -> Any:
+    """The bandit of a program that has the first arms."""
+    choices = [oneof([arm(w) for w in row], default=arm(row[0])) for row in ROWS]
+    return lowered_casino(sequence(*choices))
+
+
+def test_the_policy_rests_while_paths_are_surveyed() -> None:
+    """It goes its way at the end."""
+    tunas, batch = ready(begun(), warmup=0.2, delay=0.2, survey=0.6), torch.zeros(())
+    judged = []
+    for step in range(60):
+        seen = tunas.step(batch, lambda: batch, Moment(0, step, 1, 100))
+        judged += [step] * ("reward" in seen)
+    assert judged == list(range(20, 60, 4))
+    assert all(not logits.any() for logits in tunas.logits.parameters())
+    tunas.step(batch, lambda: batch, Moment(0, 60, 1, 100))
+    assert all(logits.any() for logits in tunas.logits.parameters())
+
+
+def test_nothing_is_surveyed_for_a_search_that_ends_with_its_policy() -> None:
+    """Nor where the static program misses the target of a cost: the delay is over before."""
+    dear = Task(GOAL, 0, prices(begun(), [[1.0] * 5] * 6), {"price": (1, 2)})
+    for tunas in (ready(begun(), unidentified="policy"), ready(begun(), dear)):
+        tunas.step(torch.zeros(()), lambda: torch.zeros(()), Moment(0, 40, 1, 100))
+        assert all(logits.any() for logits in tunas.logits.parameters())
+
+
+def test_paths_are_judged_on_several_batches() -> None:
+    """Joined, if the program can do that."""
+    for able in (False, True):
+        tunas, told = ready(batches=3), []
+        if able:
+            tunas.net.program.join = torch.stack
+        tunas.measured = lambda batches, told=told: told.append(batches) or {"accuracy": 0.5}  # type: ignore[method-assign]
+        numbers = count()
+        tunas.step(torch.zeros(()), lambda: torch.tensor(next(numbers)), Moment(0, 4, 1, 10))  # noqa: B023
+        assert len(told) == 4
+        assert all(len(batches) == (1 if able else 3) for batches in told)
+        assert torch.cat([torch.as_tensor(b).reshape(-1) for b in told[0]]).tolist() == [0, 1, 2]
+        assert next(numbers) == 3
 
 
 @pytest.mark.parametrize("seed", range(3))

@@ -243,3 +243,14 @@ def test_senseless_settings_are_refused(wrong: dict[str, Any]) -> None:
     """At construction, before any data is read."""
     with pytest.raises(ValueError, match=next(iter(wrong))):
         small(**wrong)
+
+
+def test_validation_batches_are_joined() -> None:
+    """What is said of them at once is the mean of what is said of each."""
+    program = small(batch_size=32)
+    batches = list(program.valid_batches())[:3]
+    images, labels = program.join(batches)
+    assert images.shape == (96, *program.data.shape)
+    assert torch.equal(labels, torch.cat([each for _, each in batches]))
+    each, together = program.evaluate(batches), program.evaluate([(images, labels)])
+    assert together == pytest.approx(each)
