@@ -20,7 +20,7 @@ What a policy prefers is trained more, and then judged to be better for that: ef
 beside a policy that learns are about what it happened to try first, and those of two seeds had
 nothing in common.
 
-At first the policy rests (`delay`), and the weights are warmed up: with a probability that falls
+At first nothing is judged (`delay`), and the weights are warmed up: with a probability that falls
 linearly from 1 to 0, a decision between modules has all of them computed with equal weights, and
 a decision about a size takes the largest. Only active decisions count in log p.
 
@@ -68,7 +68,7 @@ class TuNAS(SupernetSearch):
     Args:
         preset: a named setting of the thirteen options below.
         lr: of the policy.
-        growth: what the learning rate is multiplied by from the end of the delay to the end.
+        growth: what the learning rate is multiplied by from the end of the rest to the end.
         beta: weight of the cost in the reward; negative.
         delay: share of the search in which nothing is judged, and the policy rests.
         survey: share of the search in which the policy rests where the search ends with changes of
@@ -246,13 +246,15 @@ class TuNAS(SupernetSearch):
         """
         if self.static is None:
             return None
-        found = Backed(
-            self.static, self.policy(), self.effects, self._meets, self.net.settled
-        ).record()
+        settled, policy = self.net.settled, self.policy()
+        found = Backed(self.static, policy, self.effects, self._meets, settled).record()
         return None if found is None else (self.static, found)
 
     def _static(self) -> Decisions | None:
-        """The static program's record, if the search may end with it."""
+        """The static program's record, if the search may end with it.
+
+        One that misses the targets of the costs is no place to begin at.
+        """
         static = self.net.space.default()
         if self.options.unidentified != "static" or self.net.inert or static is None:
             return None

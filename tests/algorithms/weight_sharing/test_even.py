@@ -12,7 +12,6 @@ import torch
 from automl_algorithms.weight_sharing._even import SPREAD, even
 from automl_algorithms.weight_sharing._targets import Shape
 from automl_spaces.decisions import Decisions
-from automl_spaces.space import Space
 
 from .bandit import bandit
 
@@ -20,12 +19,12 @@ PRICES = [[1.0, 2.0, 5.0], [4.0, 1.0, 1.5], [2.0, 2.0, 2.0], [0.5, 3.0, 1.0]]
 MEAN = sum(sum(row) / 3 for row in PRICES)
 
 
-def setting(net_rows: int = 4) -> tuple[dict[int, int], Space, list[Decisions]]:
+def setting() -> tuple[dict[int, int], list[Decisions]]:
     """Sizes, and random records of a space with four decisions among three."""
-    net = bandit([[0.0, 0.1, 0.2]] * net_rows)
+    net = bandit([[0.0, 0.1, 0.2]] * 4)
     rng = random.Random(0)
     records = [net.space.sample(rng) for _ in range(256)]
-    return {index: gate.size for index, gate in net.gates.items()}, net.space, records
+    return {index: gate.size for index, gate in net.gates.items()}, records
 
 
 def price(decisions: Decisions) -> Mapping[str, float]:
@@ -50,7 +49,7 @@ def test_the_mean_is_the_target_and_the_policy_is_of_the_exponential_family(
     target: float, shape: Shape
 ) -> None:
     """One multiplier of all prices: that is what makes the entropy the greatest."""
-    sizes, _, records = setting()
+    sizes, records = setting()
     found = even(sizes, records, price, {"price": (target, shape)})
     assert mean(found) == pytest.approx(target, rel=0.01)
     slopes = [
@@ -67,7 +66,7 @@ def test_the_mean_is_the_target_and_the_policy_is_of_the_exponential_family(
 @pytest.mark.parametrize("shape", ["hinge", "mnas_hard"])
 def test_what_may_be_cheaper_is_not_made_dearer(shape: Shape) -> None:
     """Even policies are cheap enough, or are made so."""
-    sizes, _, records = setting()
+    sizes, records = setting()
     free = even(sizes, records, price, {"price": (1.3 * MEAN, shape)})
     assert all(logits.abs().max() < 1e-6 for logits in free.values())
     held = even(sizes, records, price, {"price": (0.8 * MEAN, shape)})
@@ -76,7 +75,7 @@ def test_what_may_be_cheaper_is_not_made_dearer(shape: Shape) -> None:
 
 def test_two_costs_are_met_together() -> None:
     """Although each moves the other."""
-    sizes, _, records = setting()
+    sizes, records = setting()
     goals: dict[str, tuple[float, Shape]] = {
         "price": (0.9 * MEAN, "absolute"),
         "firsts": (2.0, "absolute"),
@@ -89,7 +88,7 @@ def test_two_costs_are_met_together() -> None:
 
 def test_no_candidate_is_given_up_for_a_target_out_of_reach() -> None:
     """It is as near as that allows."""
-    sizes, _, records = setting()
+    sizes, records = setting()
     found = even(sizes, records, price, {"price": (0.01 * MEAN, "absolute")})
     spread = max(float(logits.max() - logits.min()) for logits in found.values())
     assert spread == pytest.approx(SPREAD, rel=1e-3)
@@ -97,7 +96,7 @@ def test_no_candidate_is_given_up_for_a_target_out_of_reach() -> None:
 
 def test_without_targets_or_known_costs_it_is_even() -> None:
     """A record that cannot be run says nothing of what others cost."""
-    sizes, _, records = setting()
+    sizes, records = setting()
     assert not any(logits.any() for logits in even(sizes, records, price, {}).values())
     nothing = even(sizes, records, lambda _: {"price": math.inf}, {"price": (1.0, "absolute")})
     assert not any(logits.any() for logits in nothing.values())
